@@ -1,0 +1,3 @@
+//! The `appointd` binary: arguments in, exit code out.
+
+fn main() {}
