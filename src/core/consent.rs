@@ -1,0 +1,90 @@
+//! Whether a text may go out now: consent, state and hours, checked in the commit that claims it.
+//!
+//! This is the last gate before a text leaves the house. Whatever happened since the text was
+//! planned (the appointment moved, the patient texted STOP, the day ended) is seen here.
+
+use super::appointment::{Appointment, Notice};
+use super::contact::Contact;
+use super::delivery::Outgoing;
+use super::effect::{Effect, Sms, TextKind};
+use super::local_time::Zone;
+use super::reason::Reason;
+use super::reminder::next_opening;
+use super::rules::Rules;
+use super::scene::Scene;
+use crate::clock::Timestamp;
+
+/// Whether an effect may be performed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    /// Now.
+    Go,
+    /// At this later moment.
+    Later(Timestamp),
+    /// Not at all.
+    Never(Reason),
+}
+
+/// Decides whether a row of the outbox may be performed now.
+#[must_use]
+pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
+    if now > row.not_after {
+        return Permission::Never(Reason::Overdue);
+    }
+    match &row.effect {
+        Effect::SendHl7(_) => Permission::Go,
+        Effect::SendSms(sms) => may_text(sms, scene, rules, now),
+    }
+}
+
+fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
+    let contact = scene.contact(&sms.to);
+    if contact.consent.opted_out {
+        return Permission::Never(Reason::OptedOut);
+    }
+    let mut zone = rules.practice.zone;
+    for about in &sms.about {
+        let Some(appointment) = scene.appointments.get(&about.appointment) else {
+            return Permission::Never(Reason::Unknown);
+        };
+        if let Some(start) = &appointment.start {
+            zone = start.zone;
+        }
+        if let Some(reason) = refusal(sms, about.generation, appointment, &contact, now) {
+            return Permission::Never(reason);
+        }
+    }
+    if sms.kind.is_answer() { Permission::Go } else { in_hours(zone, rules, now) }
+}
+
+fn refusal(
+    sms: &Sms,
+    generation: u32,
+    appointment: &Appointment,
+    contact: &Contact,
+    now: Timestamp,
+) -> Option<Reason> {
+    if appointment.patient.deceased {
+        return Some(Reason::Deceased);
+    }
+    if sms.kind.is_answer() {
+        return None;
+    }
+    if appointment.generation != generation {
+        return Some(Reason::Void);
+    }
+    if appointment.patient.phone.as_ref() != Some(&contact.phone) {
+        return Some(Reason::Void);
+    }
+    if sms.kind == TextKind::Reminder && !appointment.awaits_patient(now) {
+        return Some(Reason::Void);
+    }
+    // A missed visit is the one notice that is about the past.
+    let is_about_past = sms.kind == TextKind::Notice(Notice::NoShowed);
+    (!is_about_past && appointment.is_past(now)).then_some(Reason::Past)
+}
+
+fn in_hours(zone: Zone, rules: &Rules, now: Timestamp) -> Permission {
+    let opening = next_opening(now, zone, rules.reminders.window);
+    if opening > now { Permission::Later(opening) } else { Permission::Go }
+}

@@ -1,0 +1,167 @@
+//! What is known about one phone: consent, what it was last asked, whose appointments it hears of.
+//!
+//! A phone may belong to a family; consent and conversation go by phone, reminder caps by patient.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AppointmentKey, OutboxId};
+use super::phone::PhoneNumber;
+use super::reply::Intent;
+use crate::clock::Timestamp;
+
+/// How many reminders are remembered for the daily cap.
+const REMINDED_MAX: usize = 64;
+/// How many received texts are remembered to know a repeated delivery by its id.
+const HEARD_MAX: usize = 32;
+
+/// A phone that texts go to and come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Its number.
+    pub phone: PhoneNumber,
+    /// Whether it may be texted.
+    pub consent: Consent,
+    /// The appointments that it hears of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub appointments: BTreeSet<AppointmentKey>,
+    /// The appointments that the last text was about, and when it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// A question that waits for its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+    /// How many replies in a row were not understood.
+    #[serde(default)]
+    pub not_understood: u8,
+    /// When a text without an open appointment was last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranger_answered_at: Option<Timestamp>,
+    /// A cancellation notice that is held back, in case a new booking follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldCancel>,
+    /// Reminders of the last days, for the daily cap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reminded: Vec<Reminded>,
+    /// Ids of the last texts received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<String>,
+}
+
+/// Whether a phone may be texted, since when, and by whose word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Whether it is opted out.
+    pub opted_out: bool,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// By whose word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ConsentCause>,
+}
+
+/// By whose word consent changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentCause {
+    /// The patient texted a word such as STOP or START.
+    Keyword,
+    /// The provider reports that it has blocked or freed the phone.
+    Provider,
+    /// The EHR says so.
+    Ehr,
+    /// An operator.
+    Operator,
+}
+
+/// The last text that asked for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// What it was about.
+    pub appointments: Vec<AppointmentKey>,
+    /// When it was sent.
+    pub at: Timestamp,
+}
+
+/// A numbered question: which appointment?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// What the numbers stand for, from 1.
+    pub options: Vec<AppointmentKey>,
+    /// What the patient wanted when the question came up.
+    pub intent: Intent,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
+/// A cancellation whose notice waits for `notifications.cancel_hold`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldCancel {
+    /// What was called off.
+    pub appointment: AppointmentKey,
+    /// The notice in the outbox.
+    pub outbox: OutboxId,
+    /// Until when it is held.
+    pub until: Timestamp,
+}
+
+/// A reminder that counts towards the daily cap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminded {
+    /// The patient's record number, or nothing where none is known.
+    pub patient: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Contact {
+    /// A phone of which nothing is known yet.
+    #[must_use]
+    pub const fn new(phone: PhoneNumber) -> Self {
+        Self {
+            phone,
+            consent: Consent { opted_out: false, since: None, by: None },
+            appointments: BTreeSet::new(),
+            prompt: None,
+            question: None,
+            not_understood: 0,
+            stranger_answered_at: None,
+            held: None,
+            reminded: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Sets whether the phone may be texted; returns whether that is a change.
+    pub fn set_consent(&mut self, opted_out: bool, by: ConsentCause, now: Timestamp) -> bool {
+        if self.consent.opted_out == opted_out {
+            return false;
+        }
+        self.consent = Consent { opted_out, since: Some(now), by: Some(by) };
+        true
+    }
+
+    /// Counts a reminder of a patient.
+    pub fn count_reminder(&mut self, patient: Option<&str>, now: Timestamp) {
+        self.reminded.retain(|reminded| now - reminded.at < TimeDelta::days(2));
+        if self.reminded.len() >= REMINDED_MAX {
+            self.reminded.remove(0);
+        }
+        self.reminded.push(Reminded { patient: patient.map(str::to_owned), at: now });
+    }
+
+    /// Notes a received text; returns false if it was received before.
+    pub fn hear(&mut self, message_id: &str) -> bool {
+        if self.heard.iter().any(|heard| heard == message_id) {
+            return false;
+        }
+        if self.heard.len() >= HEARD_MAX {
+            self.heard.remove(0);
+        }
+        self.heard.push(message_id.to_owned());
+        true
+    }
+}

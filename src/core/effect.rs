@@ -1,0 +1,232 @@
+//! What a decision wants done outside, as data.
+//!
+//! Effects become rows of the outbox in the same commit as the state that they follow from, and
+//! are performed afterwards. [`super::delivery`] says what becomes of such a row.
+
+use serde::{Deserialize, Serialize};
+
+use super::appointment::{Notice, WishKind};
+use super::ids::{AppointmentKey, DestinationName, Seq};
+use super::phone::PhoneNumber;
+use crate::clock::Timestamp;
+use crate::phi::Phi;
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Text a patient.
+    SendSms(Sms),
+    /// Bring a patient's wish to the EHR by HL7 v2.
+    SendHl7(WriteBack),
+}
+
+/// A text to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sms {
+    /// To whom.
+    pub to: PhoneNumber,
+    /// Which text.
+    pub kind: TextKind,
+    /// What it is about, the first being the main one.
+    pub about: Vec<About>,
+    /// The language to write in, as a BCP 47 tag.
+    pub language: Option<String>,
+    /// What was sent; written when the text is claimed, so that it tells the latest state.
+    pub body: Option<Phi<String>>,
+}
+
+/// An appointment that a text is about, and the generation it was decided in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Which.
+    pub appointment: AppointmentKey,
+    /// A later generation makes the text void.
+    pub generation: u32,
+}
+
+/// The texts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextKind {
+    /// An event at the EHR that the patient is told of.
+    Notice(Notice),
+    /// A reminder, of one appointment or of several on one day.
+    Reminder,
+    /// The answer to "I am coming".
+    ConfirmNoted,
+    /// The answer to "I am not coming".
+    CancelNoted,
+    /// The answer to a wish for another time.
+    RescheduleNoted,
+    /// Which of these appointments is meant?
+    WhichOne,
+    /// The reply was not understood.
+    NotUnderstood,
+    /// The reply was not understood again; staff will look at it.
+    HandedToStaff,
+    /// There is no appointment to reply to.
+    NothingOpen,
+    /// Who we are.
+    Help,
+    /// Texts are on again.
+    OptedIn,
+}
+
+impl TextKind {
+    /// The name of the template.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Notice(Notice::Booked) => "booked",
+            Self::Notice(Notice::Rescheduled) => "rescheduled",
+            Self::Notice(Notice::Modified) => "modified",
+            Self::Notice(Notice::Confirmed) => "confirmed",
+            Self::Notice(Notice::Canceled) => "canceled",
+            Self::Notice(Notice::NoShowed) => "noshowed",
+            Self::Reminder => "reminder",
+            Self::ConfirmNoted => "confirm_noted",
+            Self::CancelNoted => "cancel_noted",
+            Self::RescheduleNoted => "reschedule_noted",
+            Self::WhichOne => "which_one",
+            Self::NotUnderstood => "not_understood",
+            Self::HandedToStaff => "handed_to_staff",
+            Self::NothingOpen => "nothing_open",
+            Self::Help => "help",
+            Self::OptedIn => "opted_in",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Notice(Notice::Booked),
+        Self::Notice(Notice::Rescheduled),
+        Self::Notice(Notice::Modified),
+        Self::Notice(Notice::Confirmed),
+        Self::Notice(Notice::Canceled),
+        Self::Notice(Notice::NoShowed),
+        Self::Reminder,
+        Self::ConfirmNoted,
+        Self::CancelNoted,
+        Self::RescheduleNoted,
+        Self::WhichOne,
+        Self::NotUnderstood,
+        Self::HandedToStaff,
+        Self::NothingOpen,
+        Self::Help,
+        Self::OptedIn,
+    ];
+
+    /// Whether the text answers one that the patient has just sent, and so goes out at any hour.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
+        match self {
+            Self::Notice(_) | Self::Reminder => false,
+            Self::ConfirmNoted
+            | Self::CancelNoted
+            | Self::RescheduleNoted
+            | Self::WhichOne
+            | Self::NotUnderstood
+            | Self::HandedToStaff
+            | Self::NothingOpen
+            | Self::Help
+            | Self::OptedIn => true,
+        }
+    }
+
+    /// Whether it asks the patient to reply about its appointments.
+    #[must_use]
+    pub const fn asks(self) -> bool {
+        match self {
+            Self::Notice(Notice::Booked | Notice::Rescheduled | Notice::Modified)
+            | Self::Reminder => true,
+            Self::Notice(Notice::Confirmed | Notice::Canceled | Notice::NoShowed)
+            | Self::ConfirmNoted
+            | Self::CancelNoted
+            | Self::RescheduleNoted
+            | Self::WhichOne
+            | Self::NotUnderstood
+            | Self::HandedToStaff
+            | Self::NothingOpen
+            | Self::Help
+            | Self::OptedIn => false,
+        }
+    }
+
+    /// Whether a text in doubt is sent again once the provider shows no trace of it.
+    ///
+    /// A patient who misses a cancellation travels for nothing; one who misses a reminder has had
+    /// the notice. So notices are repeated and reminders are not.
+    #[must_use]
+    pub const fn repeats_when_in_doubt(self) -> bool {
+        match self {
+            Self::Notice(_) | Self::ConfirmNoted | Self::CancelNoted | Self::RescheduleNoted => {
+                true
+            }
+            Self::Reminder
+            | Self::WhichOne
+            | Self::NotUnderstood
+            | Self::HandedToStaff
+            | Self::NothingOpen
+            | Self::Help
+            | Self::OptedIn => false,
+        }
+    }
+}
+
+/// A patient's wish to be written to the EHR.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteBack {
+    /// Where to.
+    pub destination: DestinationName,
+    /// What it is about.
+    pub appointment: AppointmentKey,
+    /// What is wished.
+    pub wish: WishKind,
+    /// The stored message that the answer is built from.
+    pub message: Option<Seq>,
+    /// MSH-10 of every try, so that the EHR can drop a repetition; empty until claimed first.
+    pub control_id: String,
+}
+
+/// An effect with the times that bound it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// What to do.
+    pub effect: Effect,
+    /// Not before.
+    pub due: Timestamp,
+    /// Not after.
+    pub not_after: Timestamp,
+}
+
+/// Something that a person has to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// What kind of thing.
+    pub kind: TaskKind,
+    /// The appointment, if it concerns one.
+    pub appointment: Option<AppointmentKey>,
+    /// The phone, if it concerns one.
+    pub phone: Option<PhoneNumber>,
+    /// What the patient wrote, or what went wrong.
+    pub note: Phi<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// The kinds of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// The patient wants another time.
+    Reschedule,
+    /// A reply was not understood.
+    Unclear,
+    /// The patient sent CANCEL, which opts out, and may have meant the appointment.
+    CancelOrOptOut,
+    /// A wish could not be brought to the EHR.
+    WriteBackFailed,
+    /// A text could not be sent.
+    TextFailed,
+}

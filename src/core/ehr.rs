@@ -1,0 +1,496 @@
+//! What a message from the EHR changes: the claim is compared with the state held.
+//!
+//! Feeds are noisy and start in the middle. What a message *claims* (S14, "modified") and what
+//! *happened* (a new time; nothing at all) differ, and only what a patient can see is worth a text.
+//! The rules of precedence between claim and state are here; reading the message is the mapping's.
+
+use super::appointment::{
+    Appointment, Disposition, Notice, Patient, Status, WishKind, WishState,
+};
+use super::claim::{Claim, EhrEvent};
+use super::contact::{ConsentCause, Contact, HeldCancel};
+use super::effect::{About, Effect, Planned, Sms, TextKind};
+use super::field::Field;
+use super::ids::{AppointmentKey, Identifier, OutboxId};
+use super::phone::PhoneNumber;
+use super::reason::Reason;
+use super::reminder;
+use super::rules::Rules;
+use super::scene::{Decision, Scene};
+use crate::clock::Timestamp;
+
+/// Decides what a claim changes. `subject` is the key under which the appointment is known, if the
+/// store knows any of its identifiers.
+#[must_use]
+pub fn decide(
+    subject: Option<&AppointmentKey>,
+    claim: &Claim,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    let before = subject.and_then(|key| scene.appointments.get(key));
+    let is_late = before.is_some_and(|known| claim.occurred_at < known.occurred_at);
+    let mut after = match before {
+        Some(known) => known.clone(),
+        None => first_heard(claim, now),
+    };
+    if is_late {
+        fill(&mut after, claim);
+    } else {
+        merge(&mut after, claim, before.is_some());
+    }
+    after.remember(scene.seq);
+    let happened = if is_late { None } else { compare(before, &after, claim) };
+    let mut turn = Turn { before, claim, scene, rules, now, decision: Decision::default() };
+    let mut contact = turn.settle_contacts(&after);
+    let reason = turn.settle(&mut after, contact.as_mut(), happened, is_late);
+    let event = happened.unwrap_or(claim.event).name();
+    turn.decision.explain(Some(after.key.clone()), event, reason);
+    turn.decision.appointments.push(after);
+    turn.decision.contacts.extend(contact);
+    turn.decision
+}
+
+struct Turn<'a> {
+    before: Option<&'a Appointment>,
+    claim: &'a Claim,
+    scene: &'a Scene,
+    rules: &'a Rules,
+    now: Timestamp,
+    decision: Decision,
+}
+
+impl Turn<'_> {
+    /// Moves the appointment to the phone it belongs to now, and notes what the EHR says of consent.
+    fn settle_contacts(&mut self, after: &Appointment) -> Option<Contact> {
+        let phone = after.patient.phone.as_ref();
+        let former = self.before.and_then(|before| before.patient.phone.as_ref());
+        if let Some(former) = former.filter(|former| phone != Some(former)) {
+            let mut contact = self.scene.contact(former);
+            contact.appointments.remove(&after.key);
+            self.decision.contacts.push(contact);
+        }
+        let mut contact = self.scene.contact(phone?);
+        contact.appointments.insert(after.key.clone());
+        if let Field::Value(opted_out) = self.claim.patient.opted_out {
+            contact.set_consent(opted_out, ConsentCause::Ehr, self.now);
+        }
+        Some(contact)
+    }
+
+    /// Brings generation, timers, wish and notice in line with what happened.
+    fn settle(
+        &mut self,
+        after: &mut Appointment,
+        mut contact: Option<&mut Contact>,
+        happened: Option<EhrEvent>,
+        is_late: bool,
+    ) -> Reason {
+        let phone_changed =
+            self.before.is_some_and(|before| before.patient.phone != after.patient.phone);
+        if happened.is_some_and(|event| event != EhrEvent::Confirmed) || phone_changed {
+            after.generation += 1;
+        }
+        let echo = happened.and_then(|event| reflect(after, event));
+        self.replan(after, happened);
+        if contact.as_ref().is_some_and(|contact| contact.consent.opted_out) {
+            after.disposition = Disposition::OptedOut;
+        }
+        if is_late {
+            return Reason::OutOfOrder;
+        }
+        let Some(event) = happened else {
+            return match self.before {
+                Some(before) if before.status == after.status => Reason::NothingChanged,
+                Some(_) | None => Reason::NothingVisible(after.status),
+            };
+        };
+        if let Some(wish) = echo
+            && !self.rules.notifications.tell_when_reflected
+        {
+            return Reason::Echo(wish);
+        }
+        match self.objection(after, contact.as_deref(), event) {
+            Some(reason) => reason,
+            None => match contact.as_mut() {
+                Some(contact) => self.queue_notice(after, contact, notice_of(event)),
+                None => Reason::NoPhone,
+            },
+        }
+    }
+
+    fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
+        let start_changed = self.before.is_none_or(|before| before.start != after.start);
+        let revived = self.before.is_some_and(|before| {
+            !before.status.is_open() && after.status.is_open()
+        });
+        if start_changed || revived || happened == Some(EhrEvent::Rescheduled) {
+            if after.disposition != Disposition::OptedOut {
+                after.disposition = Disposition::Queued;
+            }
+            after.timers = reminder::plan(after, &self.rules.reminders, self.now);
+        } else if !after.status.is_open() || after.patient.deceased {
+            after.timers.retain(|timer| timer.kind == super::appointment::TimerKind::Expire);
+        }
+    }
+
+    /// The first reason for which no notice is sent.
+    fn objection(
+        &self,
+        after: &Appointment,
+        contact: Option<&Contact>,
+        event: EhrEvent,
+    ) -> Option<Reason> {
+        let notice = notice_of(event);
+        let checks = [
+            (after.patient.deceased, Reason::Deceased),
+            (contact.is_none(), Reason::NoPhone),
+            (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
+            (self.is_past(after, event), Reason::Past),
+            (
+                self.now - self.claim.occurred_at > self.rules.notifications.stale_after,
+                Reason::Stale,
+            ),
+            (!self.rules.notifications.enabled.contains(&notice), Reason::SwitchedOff(notice)),
+            (!is_expected(after, event), Reason::NotExpected(after.status)),
+        ];
+        if let Some(why) = &self.claim.quiet {
+            return Some(Reason::Quiet(why.clone()));
+        }
+        checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    fn is_past(&self, after: &Appointment, event: EhrEvent) -> bool {
+        match event {
+            // A missed visit lies in the past by nature; it is told within the staleness limit.
+            EhrEvent::NoShowed => after
+                .ends_at()
+                .is_some_and(|end| self.now - end > self.rules.notifications.stale_after),
+            EhrEvent::Booked
+            | EhrEvent::Rescheduled
+            | EhrEvent::Modified
+            | EhrEvent::Confirmed
+            | EhrEvent::Canceled => after.is_past(self.now),
+        }
+    }
+
+    fn queue_notice(
+        &mut self,
+        after: &mut Appointment,
+        contact: &mut Contact,
+        notice: Notice,
+    ) -> Reason {
+        let Some((notice, mut reason)) = merge_notice(after.unsent_notice, notice) else {
+            after.unsent_notice = None;
+            return Reason::NeverTold;
+        };
+        let mut notice = notice;
+        let mut due = self.now;
+        match notice {
+            Notice::Canceled => {
+                due = self.now + self.rules.notifications.cancel_hold;
+                let index = self.decision.effects.len();
+                contact.held = Some(HeldCancel {
+                    appointment: after.key.clone(),
+                    outbox: OutboxId::of(self.now, self.scene.seq, index),
+                    until: due,
+                });
+            }
+            Notice::Booked => {
+                if self.release_held(after, contact) {
+                    notice = Notice::Rescheduled;
+                    reason = Reason::RebookedInHold;
+                }
+            }
+            Notice::Rescheduled | Notice::Modified | Notice::Confirmed | Notice::NoShowed => {}
+        }
+        after.unsent_notice = Some(notice);
+        let not_after = match (&after.start, notice) {
+            (Some(start), Notice::NoShowed) => {
+                start.instant + self.rules.notifications.stale_after + chrono::TimeDelta::days(1)
+            }
+            (Some(start), _) => start.instant,
+            (None, _) => self.now + chrono::TimeDelta::days(1),
+        };
+        self.decision.effects.push(Planned {
+            effect: Effect::SendSms(Sms {
+                to: contact.phone.clone(),
+                kind: TextKind::Notice(notice),
+                about: vec![About {
+                    appointment: after.key.clone(),
+                    generation: after.generation,
+                }],
+                language: after.patient.language.clone(),
+                body: None,
+            }),
+            due,
+            not_after,
+        });
+        reason
+    }
+
+    /// Whether this booking takes the place of a cancellation that is still held back; if so, the
+    /// held notice is withdrawn.
+    fn release_held(&mut self, after: &Appointment, contact: &mut Contact) -> bool {
+        let Some(held) = &contact.held else { return false };
+        let old = self.scene.appointments.get(&held.appointment);
+        let is_rebooking = held.until > self.now
+            && held.appointment != after.key
+            && old.is_some_and(|old| is_same_visit(old, after));
+        if !is_rebooking {
+            return false;
+        }
+        if let Some(mut old) = old.cloned() {
+            // The notice in the outbox belongs to this generation: it is void from now on.
+            old.generation += 1;
+            old.unsent_notice = None;
+            self.decision.appointments.push(old);
+        }
+        contact.held = None;
+        true
+    }
+}
+
+fn is_same_visit(old: &Appointment, new: &Appointment) -> bool {
+    old.patient.id == new.patient.id && old.visit_type == new.visit_type
+}
+
+/// The notice that says what the patient needs to know, given one that has not gone out yet.
+/// `None` if nothing needs saying any more.
+fn merge_notice(unsent: Option<Notice>, new: Notice) -> Option<(Notice, Reason)> {
+    let Some(unsent) = unsent else { return Some((new, Reason::NoticeQueued(new))) };
+    let merged = match (unsent, new) {
+        // Booked and called off before a word went out.
+        (Notice::Booked, Notice::Canceled) => return None,
+        (Notice::Booked, Notice::Rescheduled | Notice::Modified | Notice::Confirmed) => {
+            Notice::Booked
+        }
+        (Notice::Rescheduled, Notice::Modified | Notice::Confirmed) => Notice::Rescheduled,
+        // Called off and taken back, or moved, before a word went out.
+        (Notice::Canceled, Notice::Booked | Notice::Modified | Notice::Confirmed) => {
+            Notice::Modified
+        }
+        (_, new) => new,
+    };
+    Some((merged, Reason::NoticeReplaced(merged)))
+}
+
+const fn notice_of(event: EhrEvent) -> Notice {
+    match event {
+        EhrEvent::Booked => Notice::Booked,
+        EhrEvent::Rescheduled => Notice::Rescheduled,
+        EhrEvent::Modified => Notice::Modified,
+        EhrEvent::Confirmed => Notice::Confirmed,
+        EhrEvent::Canceled => Notice::Canceled,
+        EhrEvent::NoShowed => Notice::NoShowed,
+    }
+}
+
+/// Whether the status agrees with telling the patient of the event: a pending or finished visit
+/// takes no booking notice.
+const fn is_expected(after: &Appointment, event: EhrEvent) -> bool {
+    match event {
+        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified | EhrEvent::Confirmed => {
+            after.status.is_open()
+        }
+        EhrEvent::Canceled => matches!(after.status, Status::Canceled),
+        EhrEvent::NoShowed => matches!(after.status, Status::NoShow),
+    }
+}
+
+/// If the EHR says what the patient had asked for, marks the wish as reflected.
+fn reflect(after: &mut Appointment, event: EhrEvent) -> Option<WishKind> {
+    let wish = after.wish.as_mut()?;
+    let is_echo = match wish.kind {
+        WishKind::Confirm => event == EhrEvent::Confirmed,
+        WishKind::Cancel => event == EhrEvent::Canceled,
+    };
+    if is_echo && wish.state != WishState::Reflected {
+        wish.state = WishState::Reflected;
+        return Some(wish.kind);
+    }
+    if !is_echo && event != EhrEvent::Confirmed {
+        // The wish was about an appointment that is no longer what it was.
+        after.wish = None;
+    }
+    None
+}
+
+fn first_heard(claim: &Claim, now: Timestamp) -> Appointment {
+    let unknown = Identifier::new("", Identifier::FILLER);
+    let id = claim.appointment.ids.first().unwrap_or(&unknown);
+    Appointment {
+        key: AppointmentKey::of(&claim.origin.source, id),
+        source: claim.origin.source.clone(),
+        ids: Vec::new(),
+        generation: 0,
+        status: status_of(claim.event),
+        disposition: Disposition::Queued,
+        start: None,
+        end: None,
+        duration_minutes: None,
+        visit_type: None,
+        location: None,
+        provider: None,
+        callback_phone: None,
+        patient: Patient::default(),
+        occurred_at: claim.occurred_at,
+        last_message: None,
+        timers: Vec::new(),
+        wish: None,
+        unsent_notice: None,
+        history: Vec::new(),
+        created_at: now,
+    }
+}
+
+const fn status_of(event: EhrEvent) -> Status {
+    match event {
+        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified => Status::Booked,
+        EhrEvent::Confirmed => Status::Confirmed,
+        EhrEvent::Canceled => Status::Canceled,
+        EhrEvent::NoShowed => Status::NoShow,
+    }
+}
+
+/// Applies a claim to the state held.
+fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
+    let said = &claim.appointment;
+    add_ids(&mut after.ids, &said.ids);
+    let start_before = after.start.clone();
+    said.start.update(&mut after.start);
+    let moved = is_known && start_before.as_ref().map(|s| s.instant) != after.start.as_ref().map(|s| s.instant);
+    if moved && said.end.is_absent() {
+        // The old end belongs to the old start.
+        after.end = None;
+    }
+    said.end.update(&mut after.end);
+    said.duration_minutes.update(&mut after.duration_minutes);
+    said.visit_type.update(&mut after.visit_type);
+    said.location.update(&mut after.location);
+    said.provider.update(&mut after.provider);
+    said.callback_phone.update(&mut after.callback_phone);
+    after.status = next_status(after.status, claim, is_known, moved);
+    merge_patient(&mut after.patient, claim);
+    after.occurred_at = claim.occurred_at;
+}
+
+/// The status after a claim: what the message says, else what its event implies.
+fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Status {
+    match (claim.event, claim.appointment.status.value()) {
+        (EhrEvent::Canceled, Some(Status::EnteredInError)) => Status::EnteredInError,
+        (EhrEvent::Canceled, _) => Status::Canceled,
+        (EhrEvent::NoShowed, _) => Status::NoShow,
+        (EhrEvent::Confirmed, _) => Status::Confirmed,
+        (_, Some(said)) => *said,
+        (EhrEvent::Booked | EhrEvent::Rescheduled, None) => Status::Booked,
+        // A confirmation was for the old time.
+        (EhrEvent::Modified, None) if moved && held == Status::Confirmed => Status::Booked,
+        (EhrEvent::Modified, None) if is_known => held,
+        (EhrEvent::Modified, None) => Status::Booked,
+    }
+}
+
+fn merge_patient(held: &mut Patient, claim: &Claim) {
+    let said = &claim.patient;
+    said.id.update(&mut held.id);
+    add_ids(&mut held.ids, &said.ids);
+    said.given.update(&mut held.given);
+    said.family.update(&mut held.family);
+    said.phone.update(&mut held.phone);
+    said.language.update(&mut held.language);
+    match said.deceased {
+        Field::Absent => {}
+        Field::Null => held.deceased = false,
+        Field::Value(deceased) => held.deceased = deceased,
+    }
+}
+
+/// Takes from an older message only what no newer one has said.
+fn fill(after: &mut Appointment, claim: &Claim) {
+    let said = &claim.appointment;
+    add_ids(&mut after.ids, &said.ids);
+    said.visit_type.fill(&mut after.visit_type);
+    said.location.fill(&mut after.location);
+    said.provider.fill(&mut after.provider);
+    said.callback_phone.fill(&mut after.callback_phone);
+    let patient = &claim.patient;
+    patient.id.fill(&mut after.patient.id);
+    patient.given.fill(&mut after.patient.given);
+    patient.family.fill(&mut after.patient.family);
+    patient.phone.fill(&mut after.patient.phone);
+    patient.language.fill(&mut after.patient.language);
+}
+
+fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
+    for id in said {
+        if !held.contains(id) {
+            held.push(id.clone());
+        }
+    }
+}
+
+/// What happened, by comparing state before and after; `None` if nothing that has a name.
+fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> Option<EhrEvent> {
+    let Some(before) = before else { return Some(claim.event) };
+    if before.status != after.status {
+        match after.status {
+            Status::Canceled | Status::EnteredInError if !before.status.is_off() => {
+                return Some(EhrEvent::Canceled);
+            }
+            Status::NoShow => return Some(EhrEvent::NoShowed),
+            Status::Booked | Status::Confirmed if before.status.is_off() => {
+                return Some(EhrEvent::Booked);
+            }
+            Status::Booked if before.status == Status::Pending => return Some(EhrEvent::Booked),
+            Status::Booked
+            | Status::Confirmed
+            | Status::Pending
+            | Status::Arrived
+            | Status::Fulfilled
+            | Status::Canceled
+            | Status::EnteredInError => {}
+        }
+    }
+    if !after.status.is_open() {
+        return None;
+    }
+    if instant(before) != instant(after) {
+        return Some(EhrEvent::Rescheduled);
+    }
+    if before.status != after.status && after.status == Status::Confirmed {
+        return Some(EhrEvent::Confirmed);
+    }
+    is_visibly_changed(before, after).then_some(EhrEvent::Modified)
+}
+
+fn instant(appointment: &Appointment) -> Option<(Timestamp, bool)> {
+    appointment.start.as_ref().map(|start| (start.instant, start.date_only))
+}
+
+/// Whether the patient would notice: another place, provider or kind of visit. A value that was not
+/// known before is news to us, not to the patient.
+fn is_visibly_changed(before: &Appointment, after: &Appointment) -> bool {
+    fn differs<T: PartialEq>(before: Option<&T>, after: Option<&T>) -> bool {
+        matches!((before, after), (Some(before), Some(after)) if before != after)
+    }
+    let code = |a: &Appointment| a.location.as_ref().map(|l| l.code.clone());
+    let who = |a: &Appointment| {
+        a.provider.as_ref().map(|p| p.id.clone().or_else(|| p.family.clone()))
+    };
+    differs(code(before).as_ref(), code(after).as_ref())
+        || differs(who(before).as_ref(), who(after).as_ref())
+        || differs(before.visit_type.as_ref(), after.visit_type.as_ref())
+}
+
+/// The phones whose rows a claim about `before` may touch.
+#[must_use]
+pub fn phones<'a>(
+    before: Option<&'a Appointment>,
+    claim: &'a Claim,
+) -> impl Iterator<Item = &'a PhoneNumber> {
+    let held = before.and_then(|before| before.patient.phone.as_ref());
+    let said = claim.patient.phone.value();
+    held.into_iter().chain(said)
+}

@@ -1,0 +1,70 @@
+//! Everything that can change state, as one closed enum.
+//!
+//! Messages from the EHR, timers, replies, delivery results and operators' clicks all pass through
+//! here; there is no other way into the store.
+
+use serde::{Deserialize, Serialize};
+
+use super::claim::Claim;
+use super::delivery::Report;
+use super::ids::{AppointmentKey, OutboxId};
+use super::phone::PhoneNumber;
+use crate::phi::Phi;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The EHR said something about an appointment.
+    Claimed(Box<Claim>),
+    /// A moment planned for an appointment has come.
+    TimerDue {
+        /// Whose.
+        appointment: AppointmentKey,
+        /// The generation it was planned in; after a change it is void.
+        generation: u32,
+    },
+    /// A patient texted.
+    ReplyReceived(Reply),
+    /// The sender is about to perform an effect and asks whether it still should.
+    SendDue {
+        /// Which.
+        outbox: OutboxId,
+    },
+    /// An effect was performed, refused, or left in doubt.
+    DeliveryReported {
+        /// Which.
+        outbox: OutboxId,
+        /// How it went.
+        report: Report,
+    },
+    /// An operator wants a reminder sent now.
+    RemindNow {
+        /// For which appointment.
+        appointment: AppointmentKey,
+    },
+}
+
+/// A text from a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The provider's id of the text; the same id is the same text.
+    pub message_id: String,
+    /// Whose phone.
+    pub from: PhoneNumber,
+    /// What it says.
+    pub body: Phi<String>,
+    /// What the provider has already made of it, if it handles opt-out words itself.
+    pub handled: Option<Handled>,
+}
+
+/// An opt-out word that the provider has acted on and answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handled {
+    /// The phone is blocked.
+    Stop,
+    /// The phone is free again.
+    Start,
+    /// The help text was sent.
+    Help,
+}

@@ -1,0 +1,68 @@
+//! What a decision sees, and what it answers.
+//!
+//! A [`Scene`] is the part of the state that one event can touch, loaded beforehand; a [`Decision`]
+//! is a scene's rows as they are to be from now on, with what is to be done outside and why. Both
+//! are plain values, so that every rule is testable as a function.
+
+use std::collections::BTreeMap;
+
+use super::appointment::Appointment;
+use super::contact::Contact;
+use super::delivery::Outgoing;
+use super::effect::{Planned, Task};
+use super::ids::{AppointmentKey, OutboxId, Seq};
+use super::phone::PhoneNumber;
+use super::reason::{Outcome, Reason};
+
+/// The rows that an event may touch.
+#[derive(Debug, Clone, Default)]
+pub struct Scene {
+    /// The journal entry that this turn will be.
+    pub seq: Seq,
+    /// Appointments by key.
+    pub appointments: BTreeMap<AppointmentKey, Appointment>,
+    /// Phones by number.
+    pub contacts: BTreeMap<PhoneNumber, Contact>,
+    /// Rows of the outbox by id.
+    pub outbox: BTreeMap<OutboxId, Outgoing>,
+}
+
+/// What is to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decision {
+    /// Appointments to be written.
+    pub appointments: Vec<Appointment>,
+    /// Phones to be written.
+    pub contacts: Vec<Contact>,
+    /// Rows of the outbox to be written.
+    pub outbox: Vec<Outgoing>,
+    /// New effects.
+    pub effects: Vec<Planned>,
+    /// New tasks for people.
+    pub tasks: Vec<Task>,
+    /// What was decided, and why.
+    pub because: Vec<Outcome>,
+}
+
+impl Decision {
+    /// A decision to do nothing, with its reason.
+    #[must_use]
+    pub fn nothing(appointment: Option<AppointmentKey>, event: &str, because: Reason) -> Self {
+        let mut decision = Self::default();
+        decision.explain(appointment, event, because);
+        decision
+    }
+
+    /// Adds a reason.
+    pub fn explain(&mut self, appointment: Option<AppointmentKey>, event: &str, because: Reason) {
+        self.because.push(Outcome { appointment, event: event.to_owned(), because });
+    }
+}
+
+impl Scene {
+    /// The contact of a phone, new if nothing is known of it.
+    #[must_use]
+    pub fn contact(&self, phone: &PhoneNumber) -> Contact {
+        self.contacts.get(phone).cloned().unwrap_or_else(|| Contact::new(phone.clone()))
+    }
+}

@@ -1,0 +1,239 @@
+//! The two turns around an effect: the one that claims it, and the one that reports on it.
+//!
+//! Between them the effect is performed outside. The claim writes the text's words, so that they
+//! tell the latest state; the report moves a patient's wish along and raises tasks for people.
+
+use super::appointment::{Notice, WishState};
+use super::consent::{Permission, may_send};
+use super::contact::{ConsentCause, Contact, Prompt};
+use super::delivery::{Failure, Outgoing, Report, State};
+use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
+use super::ids::OutboxId;
+use super::message::{Subject, render};
+use super::reason::Reason;
+use super::rules::Rules;
+use super::scene::{Decision, Scene};
+use crate::clock::Timestamp;
+use crate::phi::Phi;
+
+/// Decides whether a row of the outbox is performed now, and marks it as claimed if so.
+#[must_use]
+pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
+    let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
+        return Decision::nothing(None, "SEND", Reason::Unknown);
+    };
+    let mut row = row.clone();
+    if row.is_orphaned(now) && !row.is_repeatable() {
+        // It may have been accepted; the sender looks for it before anything else.
+        row.state = State::InDoubt;
+        row.due = now + rules.delivery.reconcile_after;
+        return with_row(row, Reason::InDoubt);
+    }
+    match may_send(&row, scene, rules, now) {
+        Permission::Go => perform(row, scene, rules, now),
+        Permission::Later(at) => {
+            row.due = at;
+            with_row(row, Reason::Postponed)
+        }
+        Permission::Never(reason) => {
+            row.state = State::Void;
+            let mut decision = with_row(row.clone(), reason);
+            release(&mut decision, &row, scene);
+            decision
+        }
+    }
+}
+
+fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
+    row.claim(now, &rules.delivery);
+    let mut decision = Decision::default();
+    match &mut row.effect {
+        Effect::SendSms(sms) => {
+            if let Err(code) = write_body(sms, scene, rules, now) {
+                row.state = State::Failed;
+                row.error = Some(code);
+                decision.tasks.push(text_failed(&row, now));
+                decision.outbox.push(row);
+                decision.explain(None, "SEND", Reason::GivenUp("template".to_owned()));
+                return decision;
+            }
+            let contact = scene.contact(&sms.to);
+            decision.contacts.push(noted(contact, sms, now));
+        }
+        Effect::SendHl7(write_back) => {
+            advance_wish(&mut decision, write_back, scene, |destination| {
+                WishState::Sent(destination)
+            });
+        }
+    }
+    release(&mut decision, &row, scene);
+    let subject = main_appointment(&row);
+    decision.outbox.push(row);
+    decision.explain(subject, "SEND", Reason::Sending);
+    decision
+}
+
+fn write_body(
+    sms: &mut Sms,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), String> {
+    if sms.body.is_some() {
+        // A second try says the same words as the first.
+        return Ok(());
+    }
+    let appointments: Vec<_> = sms
+        .about
+        .iter()
+        .filter_map(|about| scene.appointments.get(&about.appointment))
+        .collect();
+    let subject = Subject { appointments: &appointments, rules, now };
+    let text = render(sms.kind, sms.language.as_deref(), &subject)
+        .map_err(|error| error.to_string())?;
+    sms.body = Some(Phi::new(text));
+    Ok(())
+}
+
+/// What the phone remembers of a text that leaves.
+fn noted(mut contact: Contact, sms: &Sms, now: Timestamp) -> Contact {
+    if sms.kind.asks() {
+        contact.prompt = Some(Prompt {
+            appointments: sms.about.iter().map(|about| about.appointment.clone()).collect(),
+            at: now,
+        });
+        contact.question = None;
+    }
+    if sms.kind == TextKind::Notice(Notice::Canceled) {
+        contact.held = None;
+    }
+    contact
+}
+
+/// A notice that leaves, or is void, no longer waits to be replaced.
+fn release(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
+    let Effect::SendSms(sms) = &row.effect else { return };
+    let TextKind::Notice(notice) = sms.kind else { return };
+    for about in &sms.about {
+        let Some(known) = scene.appointments.get(&about.appointment) else { continue };
+        let is_ours = known.unsent_notice == Some(notice) && known.generation == about.generation;
+        let mut after = known.clone();
+        if is_ours {
+            after.unsent_notice = None;
+        }
+        after.remember(scene.seq);
+        decision.appointments.push(after);
+    }
+}
+
+/// Decides what follows from how performing an effect went.
+#[must_use]
+pub fn report(
+    id: &OutboxId,
+    report: &Report,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    let Some(known) = scene.outbox.get(id) else {
+        return Decision::nothing(None, "DELIVERY", Reason::Unknown);
+    };
+    let mut row = known.clone();
+    row.apply(report, now, &rules.delivery);
+    let mut decision = Decision::default();
+    if let Effect::SendSms(sms) = &row.effect
+        && let Report::NotDone { failure: Failure::OptedOut, .. }
+        | Report::Undelivered { failure: Failure::OptedOut, .. } = report
+    {
+        let mut contact = scene.contact(&sms.to);
+        contact.set_consent(true, ConsentCause::Provider, now);
+        decision.contacts.push(contact);
+    }
+    let failed_now = row.state == State::Failed && known.state != State::Failed;
+    if let Effect::SendHl7(write_back) = &row.effect {
+        if row.state == State::Accepted {
+            advance_wish(&mut decision, write_back, scene, WishState::Acknowledged);
+        } else if failed_now {
+            advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
+        }
+    }
+    if failed_now {
+        decision.tasks.push(text_failed(&row, now));
+    }
+    let reason = match row.state {
+        State::Ready => Reason::RetryPlanned,
+        State::Sending | State::InDoubt => Reason::InDoubt,
+        State::Accepted => Reason::Accepted,
+        State::Delivered => Reason::Delivered,
+        State::Failed => Reason::GivenUp(row.error.clone().unwrap_or_default()),
+        State::Void => Reason::Void,
+    };
+    let subject = main_appointment(&row);
+    remember(&mut decision, subject.as_ref(), scene);
+    decision.outbox.push(row);
+    decision.explain(subject, "DELIVERY", reason);
+    decision
+}
+
+/// Puts this turn into the appointment's history, unless the decision writes it anyway.
+fn remember(
+    decision: &mut Decision,
+    subject: Option<&super::ids::AppointmentKey>,
+    scene: &Scene,
+) {
+    let Some(known) = subject.and_then(|key| scene.appointments.get(key)) else { return };
+    if decision.appointments.iter().any(|written| written.key == known.key) {
+        return;
+    }
+    let mut after = known.clone();
+    after.remember(scene.seq);
+    decision.appointments.push(after);
+}
+
+fn advance_wish(
+    decision: &mut Decision,
+    write_back: &WriteBack,
+    scene: &Scene,
+    state: impl FnOnce(super::ids::DestinationName) -> WishState,
+) {
+    let Some(known) = scene.appointments.get(&write_back.appointment) else { return };
+    let mut after = known.clone();
+    after.remember(scene.seq);
+    if let Some(wish) = &mut after.wish
+        && wish.kind == write_back.wish
+        && wish.state != WishState::Reflected
+    {
+        wish.state = state(write_back.destination.clone());
+    }
+    decision.appointments.push(after);
+}
+
+fn text_failed(row: &Outgoing, now: Timestamp) -> Task {
+    let (kind, phone) = match &row.effect {
+        Effect::SendSms(sms) => (TaskKind::TextFailed, Some(sms.to.clone())),
+        Effect::SendHl7(_) => (TaskKind::WriteBackFailed, None),
+    };
+    Task {
+        kind,
+        appointment: main_appointment(row),
+        phone,
+        note: Phi::new(row.error.clone().unwrap_or_default()),
+        at: now,
+    }
+}
+
+/// The appointment that an effect is mainly about.
+#[must_use]
+pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
+    match &row.effect {
+        Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
+        Effect::SendHl7(write_back) => Some(write_back.appointment.clone()),
+    }
+}
+
+fn with_row(row: Outgoing, reason: Reason) -> Decision {
+    let subject = main_appointment(&row);
+    let mut decision = Decision { outbox: vec![row], ..Decision::default() };
+    decision.explain(subject, "SEND", reason);
+    decision
+}

@@ -1,0 +1,217 @@
+//! What happens when a planned moment comes: a reminder, or the end of the appointment.
+//!
+//! Several appointments of one patient on one day share one reminder, and a patient gets no more
+//! than the configured number a day. A moment that came while the daemon was down is acted on if
+//! that is still of use.
+
+use std::collections::BTreeSet;
+
+use super::appointment::{Appointment, Disposition, Timer, TimerKind};
+use super::contact::Contact;
+use super::effect::{About, Effect, Planned, Sms, TextKind};
+use super::ids::AppointmentKey;
+use super::local_time::Zone;
+use super::reason::Reason;
+use super::rules::Rules;
+use super::scene::{Decision, Scene};
+use crate::clock::Timestamp;
+
+/// How many appointments one reminder lists at most; a text of more segments is not read.
+const DIGEST_MAX: usize = 6;
+
+/// Decides what follows from a timer of `key` that was planned in `generation`.
+#[must_use]
+pub fn decide(
+    key: &AppointmentKey,
+    generation: u32,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    let Some(appointment) = scene.appointments.get(key) else {
+        return Decision::nothing(Some(key.clone()), "REMIND", Reason::Unknown);
+    };
+    if appointment.generation != generation {
+        // The change that raised the generation planned its own timers, under their own entries.
+        return Decision::nothing(Some(key.clone()), "REMIND", Reason::Void);
+    }
+    let mut after = appointment.clone();
+    after.remember(scene.seq);
+    let due: Vec<Timer> = after.timers.iter().copied().filter(|timer| timer.due <= now).collect();
+    after.timers.retain(|timer| timer.due > now);
+    if due.iter().any(|timer| timer.kind == TimerKind::Expire) {
+        return expire(after);
+    }
+    // After a standstill several may be due; one text says it all.
+    if due.is_empty() {
+        return Decision::nothing(Some(key.clone()), "REMIND", Reason::Void);
+    }
+    remind(after, scene, rules, now)
+}
+
+/// Decides on an operator's wish to remind now; hours and caps do not hold it, consent does.
+#[must_use]
+pub fn remind_now(
+    key: &AppointmentKey,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    let Some(appointment) = scene.appointments.get(key) else {
+        return Decision::nothing(Some(key.clone()), "REMIND", Reason::Unknown);
+    };
+    let mut after = appointment.clone();
+    after.remember(scene.seq);
+    if let Some(reason) = objection(&after, scene, now) {
+        return written(after, reason);
+    }
+    let Some(phone) = after.patient.phone.clone() else { return written(after, Reason::NoPhone) };
+    let contact = scene.contact(&phone);
+    queue(vec![after], contact, rules, now)
+}
+
+fn expire(mut after: Appointment) -> Decision {
+    after.timers.clear();
+    match after.disposition {
+        Disposition::Queued | Disposition::Reminded(_) => {
+            after.disposition = Disposition::Expired;
+        }
+        Disposition::OptedOut | Disposition::Expired => {}
+    }
+    let key = after.key.clone();
+    let mut decision = Decision { appointments: vec![after], ..Decision::default() };
+    decision.explain(Some(key), "EXPIRE", Reason::Expired);
+    decision
+}
+
+fn remind(after: Appointment, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
+    if let Some(reason) = objection(&after, scene, now) {
+        return written(after, reason);
+    }
+    let (Some(phone), Some(start)) = (after.patient.phone.clone(), after.start.clone()) else {
+        return written(after, Reason::NoPhone);
+    };
+    if start.instant - now < rules.reminders.min_lead {
+        return written(after, Reason::TooLate);
+    }
+    let contact = scene.contact(&phone);
+    let today = reminders_today(&contact, after.patient.id.as_deref(), start.zone, now);
+    if today >= rules.reminders.per_patient_per_day {
+        return written(after, Reason::Capped);
+    }
+    let mut listed = vec![after];
+    listed.extend(same_day(listed.first(), scene, &contact, now));
+    queue(listed, contact, rules, now)
+}
+
+/// The first reason for which an appointment gets no reminder.
+fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option<Reason> {
+    use super::appointment::WishKind;
+    let phone = appointment.patient.phone.as_ref();
+    let opted_out = phone
+        .and_then(|phone| scene.contacts.get(phone))
+        .is_some_and(|contact| contact.consent.opted_out);
+    let checks = [
+        (appointment.patient.deceased, Reason::Deceased),
+        (!appointment.status.is_open(), Reason::NotExpected(appointment.status)),
+        (appointment.is_past(now), Reason::Past),
+        (appointment.has_wish(WishKind::Cancel), Reason::AskedToCancel),
+        (phone.is_none(), Reason::NoPhone),
+        (opted_out, Reason::OptedOut),
+    ];
+    checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+}
+
+fn reminders_today(contact: &Contact, patient: Option<&str>, zone: Zone, now: Timestamp) -> usize {
+    let today = zone.date(now);
+    contact
+        .reminded
+        .iter()
+        .filter(|reminded| reminded.patient.as_deref() == patient && zone.date(reminded.at) == today)
+        .count()
+}
+
+/// The other appointments of the patient on the same local day, earliest first; the timers that
+/// they would be reminded by within a day are spent.
+fn same_day(
+    main: Option<&Appointment>,
+    scene: &Scene,
+    contact: &Contact,
+    now: Timestamp,
+) -> Vec<Appointment> {
+    let Some((main, start)) = main.and_then(|main| Some((main, main.start.as_ref()?))) else {
+        return Vec::new();
+    };
+    let day = start.zone.date(start.instant);
+    let spent = (start.instant - now) / 2;
+    let keys: BTreeSet<&AppointmentKey> = contact.appointments.iter().collect();
+    let mut others: Vec<Appointment> = keys
+        .into_iter()
+        .filter(|key| **key != main.key)
+        .filter_map(|key| scene.appointments.get(key))
+        .filter(|other| other.patient.id == main.patient.id && other.awaits_patient(now))
+        .filter(|other| other.start.as_ref().is_some_and(|s| s.zone.date(s.instant) == day))
+        .cloned()
+        .collect();
+    for other in &mut others {
+        // Only the timer that corresponds to this reminder, not the one of the day after.
+        other.timers.retain(|timer| {
+            timer.kind == TimerKind::Expire || timer.due - now > spent
+        });
+        other.remember(scene.seq);
+    }
+    others.sort_by_key(|other| other.start.as_ref().map(|start| start.instant));
+    others.truncate(DIGEST_MAX - 1);
+    others
+}
+
+fn queue(
+    mut listed: Vec<Appointment>,
+    mut contact: Contact,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = Decision::default();
+    let Some(first) = listed.first() else { return decision };
+    contact.count_reminder(first.patient.id.as_deref(), now);
+    let earliest = listed.iter().filter_map(|a| a.start.as_ref()).map(|s| s.instant).min();
+    let not_after = earliest.map_or(now, |start| (start - rules.reminders.min_lead).max(now));
+    let language = first.patient.language.clone();
+    for (index, appointment) in listed.iter_mut().enumerate() {
+        appointment.disposition = match appointment.disposition {
+            Disposition::Reminded(count) => Disposition::Reminded(count.saturating_add(1)),
+            Disposition::Queued | Disposition::OptedOut | Disposition::Expired => {
+                Disposition::Reminded(1)
+            }
+        };
+        let reason = if index == 0 { Reason::ReminderQueued } else { Reason::InDigest };
+        decision.explain(Some(appointment.key.clone()), "REMIND", reason);
+    }
+    let mut about: Vec<&Appointment> = listed.iter().collect();
+    about.sort_by_key(|a| a.start.as_ref().map(|start| start.instant));
+    let about = about
+        .into_iter()
+        .map(|a| About { appointment: a.key.clone(), generation: a.generation })
+        .collect();
+    decision.effects.push(Planned {
+        effect: Effect::SendSms(Sms {
+            to: contact.phone.clone(),
+            kind: TextKind::Reminder,
+            about,
+            language,
+            body: None,
+        }),
+        due: now,
+        not_after,
+    });
+    decision.appointments = listed;
+    decision.contacts.push(contact);
+    decision
+}
+
+fn written(after: Appointment, reason: Reason) -> Decision {
+    let key = after.key.clone();
+    let mut decision = Decision { appointments: vec![after], ..Decision::default() };
+    decision.explain(Some(key), "REMIND", reason);
+    decision
+}
