@@ -215,7 +215,7 @@ pub enum WishState {
 }
 
 /// A notice that waits to be sent, kept so that a later change can replace it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     /// A new appointment.

@@ -206,12 +206,7 @@ impl PatientClaim {
     }
 }
 
-fn put<T>(
-    out: &mut Map<String, Value>,
-    key: &str,
-    field: &Field<T>,
-    render: impl Fn(&T) -> Value,
-) {
+fn put<T>(out: &mut Map<String, Value>, key: &str, field: &Field<T>, render: impl Fn(&T) -> Value) {
     match field {
         Field::Absent => {}
         Field::Null => {

@@ -192,7 +192,8 @@ impl Outgoing {
             Report::InDoubt { code } => {
                 self.error = Some(code.clone());
                 self.state = if self.is_repeatable() { State::Ready } else { State::InDoubt };
-                let pause = if self.is_repeatable() { self.pause(rules) } else { rules.reconcile_after };
+                let pause =
+                    if self.is_repeatable() { self.pause(rules) } else { rules.reconcile_after };
                 self.due = now + pause;
             }
             Report::NoTrace => {

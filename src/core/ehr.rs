@@ -4,9 +4,7 @@
 //! *happened* (a new time; nothing at all) differ, and only what a patient can see is worth a text.
 //! The rules of precedence between claim and state are here; reading the message is the mapping's.
 
-use super::appointment::{
-    Appointment, Disposition, Notice, Patient, Status, WishKind, WishState,
-};
+use super::appointment::{Appointment, Disposition, Notice, Patient, Status, WishKind, WishState};
 use super::claim::{Claim, EhrEvent};
 use super::contact::{ConsentCause, Contact, HeldCancel};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
@@ -122,9 +120,8 @@ impl Turn<'_> {
 
     fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
         let start_changed = self.before.is_none_or(|before| before.start != after.start);
-        let revived = self.before.is_some_and(|before| {
-            !before.status.is_open() && after.status.is_open()
-        });
+        let revived =
+            self.before.is_some_and(|before| !before.status.is_open() && after.status.is_open());
         if start_changed || revived || happened == Some(EhrEvent::Rescheduled) {
             if after.disposition != Disposition::OptedOut {
                 after.disposition = Disposition::Queued;
@@ -186,6 +183,10 @@ impl Turn<'_> {
             return Reason::NeverTold;
         };
         let mut notice = notice;
+        if after.unsent_notice.is_some() {
+            // The row that it replaces belongs to the generation before, and is void with it.
+            after.generation += 1;
+        }
         let mut due = self.now;
         match notice {
             Notice::Canceled => {
@@ -217,10 +218,7 @@ impl Turn<'_> {
             effect: Effect::SendSms(Sms {
                 to: contact.phone.clone(),
                 kind: TextKind::Notice(notice),
-                about: vec![About {
-                    appointment: after.key.clone(),
-                    generation: after.generation,
-                }],
+                about: vec![About { appointment: after.key.clone(), generation: after.generation }],
                 language: after.patient.language.clone(),
                 body: None,
             }),
@@ -360,7 +358,8 @@ fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
     add_ids(&mut after.ids, &said.ids);
     let start_before = after.start.clone();
     said.start.update(&mut after.start);
-    let moved = is_known && start_before.as_ref().map(|s| s.instant) != after.start.as_ref().map(|s| s.instant);
+    let moved = is_known
+        && start_before.as_ref().map(|s| s.instant) != after.start.as_ref().map(|s| s.instant);
     if moved && said.end.is_absent() {
         // The old end belongs to the old start.
         after.end = None;
@@ -476,16 +475,14 @@ fn is_visibly_changed(before: &Appointment, after: &Appointment) -> bool {
         matches!((before, after), (Some(before), Some(after)) if before != after)
     }
     let code = |a: &Appointment| a.location.as_ref().map(|l| l.code.clone());
-    let who = |a: &Appointment| {
-        a.provider.as_ref().map(|p| p.id.clone().or_else(|| p.family.clone()))
-    };
+    let who =
+        |a: &Appointment| a.provider.as_ref().map(|p| p.id.clone().or_else(|| p.family.clone()));
     differs(code(before).as_ref(), code(after).as_ref())
         || differs(who(before).as_ref(), who(after).as_ref())
         || differs(before.visit_type.as_ref(), after.visit_type.as_ref())
 }
 
 /// The phones whose rows a claim about `before` may touch.
-#[must_use]
 pub fn phones<'a>(
     before: Option<&'a Appointment>,
     claim: &'a Claim,

@@ -26,7 +26,9 @@ pub enum Zone {
 
 /// The error of a zone's name that is neither an IANA zone nor an offset.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("\"{0}\" is no time zone: write an IANA name such as America/Chicago, or an offset such as -06:00")]
+#[error(
+    "\"{0}\" is no time zone: write an IANA name such as America/Chicago, or an offset such as -06:00"
+)]
 pub struct UnknownZone(pub String);
 
 impl Zone {

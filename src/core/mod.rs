@@ -1,4 +1,57 @@
-//! Pure decisions and the values they are made of: no socket, store, clock or randomness.
+//! Pure decisions: state, event, rules and the time in; new state, effects and a reason out.
+//!
+//! Nothing here can block or fail: no socket, store, clock or randomness. [`decide`] is the only
+//! door; whatever changes an appointment passes through it.
 
+pub mod appointment;
+pub mod claim;
+pub mod consent;
+pub mod contact;
+pub mod conversation;
+pub mod delivery;
+pub mod effect;
+pub mod ehr;
+pub mod event;
+pub mod field;
+pub mod ids;
+pub mod local_time;
 pub mod message;
 pub mod phone;
+pub mod reason;
+pub mod reminder;
+pub mod reply;
+pub mod rules;
+pub mod scene;
+pub mod sending;
+pub mod timer;
+
+use crate::clock::Timestamp;
+use event::Event;
+use ids::AppointmentKey;
+use rules::Rules;
+use scene::{Decision, Scene};
+
+/// Decides what follows from an event.
+///
+/// `subject` is the key of the appointment that a claim's identifiers are known under, if any.
+#[must_use]
+pub fn decide(
+    subject: Option<&AppointmentKey>,
+    event: &Event,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
+    match event {
+        Event::Claimed(claim) => ehr::decide(subject, claim, scene, rules, now),
+        Event::TimerDue { appointment, generation } => {
+            timer::decide(appointment, *generation, scene, rules, now)
+        }
+        Event::ReplyReceived(reply) => conversation::decide(reply, scene, rules, now),
+        Event::SendDue { outbox } => sending::claim(outbox, scene, rules, now),
+        Event::DeliveryReported { outbox, report } => {
+            sending::report(outbox, report, scene, rules, now)
+        }
+        Event::RemindNow { appointment } => timer::remind_now(appointment, scene, rules, now),
+    }
+}

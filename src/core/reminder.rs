@@ -69,7 +69,8 @@ pub fn next_opening(from: Timestamp, zone: Zone, window: Window) -> Timestamp {
     if window.contains(local.time()) {
         return from;
     }
-    let day = if local.time() < window.start { Some(local.date()) } else { local.date().succ_opt() };
+    let day =
+        if local.time() < window.start { Some(local.date()) } else { local.date().succ_opt() };
     day.map_or(from, |day| moment(day, window.start, zone))
 }
 
@@ -100,8 +101,7 @@ pub fn plan(appointment: &Appointment, rules: &Reminders, now: Timestamp) -> Vec
             if ideal <= now {
                 continue;
             }
-            let placed =
-                place(ideal, start.instant, start.zone, rules.window, rules.min_lead, now);
+            let placed = place(ideal, start.instant, start.zone, rules.window, rules.min_lead, now);
             match placed {
                 // Two offsets that the window moves to one moment are one reminder.
                 Placement::At(due) if timers.iter().all(|timer| timer.due != due) => {
@@ -166,16 +166,14 @@ mod tests {
     #[test]
     fn when_the_evening_before_has_passed_the_next_opening_serves() {
         // It is 22:00; the reminder is wanted at 07:00; the visit is at noon.
-        let result =
-            placed("2026-12-02T12:00:00Z", "2026-12-02T17:00:00Z", "2026-12-02T03:00:00Z");
+        let result = placed("2026-12-02T12:00:00Z", "2026-12-02T17:00:00Z", "2026-12-02T03:00:00Z");
         assert_eq!(result, Placement::At(at("2026-12-02T14:00:00Z")));
     }
 
     #[test]
     fn too_late_is_skipped() {
         // The next opening is 09:00, the visit at 09:30, and an hour must be left.
-        let result =
-            placed("2026-12-02T12:00:00Z", "2026-12-02T14:30:00Z", "2026-12-02T03:00:00Z");
+        let result = placed("2026-12-02T12:00:00Z", "2026-12-02T14:30:00Z", "2026-12-02T03:00:00Z");
         assert_eq!(result, Placement::TooLate);
     }
 

@@ -168,8 +168,7 @@ fn match_lists(folded: &str, words: &Words) -> Option<Intent> {
 }
 
 fn without_courtesy(folded: &str, words: &Words) -> String {
-    let kept: Vec<&str> =
-        folded.split(' ').filter(|word| !words.polite.contains(*word)).collect();
+    let kept: Vec<&str> = folded.split(' ').filter(|word| !words.polite.contains(*word)).collect();
     kept.join(" ")
 }
 
@@ -212,13 +211,18 @@ fn plain(c: char) -> Folded {
         'ç' => Folded::Letter('c'),
         'ß' => Folded::Pair("ss"),
         // "can't" and "cant" are one word; so are an emoji and its toned or joined variants.
-        '\'' | '\u{2018}' | '\u{2019}' | '`' | '\u{300}'..='\u{36f}' | '\u{200d}' | '\u{fe0e}'
-        | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => Folded::Nothing,
+        '\''
+        | '\u{2018}'
+        | '\u{2019}'
+        | '`'
+        | '\u{300}'..='\u{36f}'
+        | '\u{200d}'
+        | '\u{fe0e}'
+        | '\u{fe0f}'
+        | '\u{1f3fb}'..='\u{1f3ff}' => Folded::Nothing,
         c if c.is_alphanumeric() => Folded::Letter(c),
         // Emoji and other symbols carry meaning; punctuation and blanks part words.
-        c if !c.is_ascii() && !c.is_whitespace() && !is_general_punctuation(c) => {
-            Folded::Letter(c)
-        }
+        c if !c.is_ascii() && !c.is_whitespace() && !is_general_punctuation(c) => Folded::Letter(c),
         _ => Folded::Blank,
     }
 }
@@ -296,8 +300,14 @@ mod tests {
     #[test]
     fn no_word_stands_in_two_lists() {
         let words = english();
-        let lists =
-            [&words.confirm, &words.cancel, &words.reschedule, &words.start, &words.help, &words.stop];
+        let lists = [
+            &words.confirm,
+            &words.cancel,
+            &words.reschedule,
+            &words.start,
+            &words.help,
+            &words.stop,
+        ];
         let total: usize = lists.iter().map(|list| list.len()).sum();
         let distinct: BTreeSet<&String> = lists.into_iter().flatten().collect();
         assert_eq!(total, distinct.len());

@@ -73,24 +73,16 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
     decision
 }
 
-fn write_body(
-    sms: &mut Sms,
-    scene: &Scene,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(), String> {
+fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Result<(), String> {
     if sms.body.is_some() {
         // A second try says the same words as the first.
         return Ok(());
     }
-    let appointments: Vec<_> = sms
-        .about
-        .iter()
-        .filter_map(|about| scene.appointments.get(&about.appointment))
-        .collect();
+    let appointments: Vec<_> =
+        sms.about.iter().filter_map(|about| scene.appointments.get(&about.appointment)).collect();
     let subject = Subject { appointments: &appointments, rules, now };
-    let text = render(sms.kind, sms.language.as_deref(), &subject)
-        .map_err(|error| error.to_string())?;
+    let text =
+        render(sms.kind, sms.language.as_deref(), &subject).map_err(|error| error.to_string())?;
     sms.body = Some(Phi::new(text));
     Ok(())
 }
@@ -176,11 +168,7 @@ pub fn report(
 }
 
 /// Puts this turn into the appointment's history, unless the decision writes it anyway.
-fn remember(
-    decision: &mut Decision,
-    subject: Option<&super::ids::AppointmentKey>,
-    scene: &Scene,
-) {
+fn remember(decision: &mut Decision, subject: Option<&super::ids::AppointmentKey>, scene: &Scene) {
     let Some(known) = subject.and_then(|key| scene.appointments.get(key)) else { return };
     if decision.appointments.iter().any(|written| written.key == known.key) {
         return;

@@ -51,12 +51,7 @@ pub fn decide(
 
 /// Decides on an operator's wish to remind now; hours and caps do not hold it, consent does.
 #[must_use]
-pub fn remind_now(
-    key: &AppointmentKey,
-    scene: &Scene,
-    rules: &Rules,
-    now: Timestamp,
-) -> Decision {
+pub fn remind_now(key: &AppointmentKey, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
     let Some(appointment) = scene.appointments.get(key) else {
         return Decision::nothing(Some(key.clone()), "REMIND", Reason::Unknown);
     };
@@ -127,7 +122,9 @@ fn reminders_today(contact: &Contact, patient: Option<&str>, zone: Zone, now: Ti
     contact
         .reminded
         .iter()
-        .filter(|reminded| reminded.patient.as_deref() == patient && zone.date(reminded.at) == today)
+        .filter(|reminded| {
+            reminded.patient.as_deref() == patient && zone.date(reminded.at) == today
+        })
         .count()
 }
 
@@ -155,9 +152,7 @@ fn same_day(
         .collect();
     for other in &mut others {
         // Only the timer that corresponds to this reminder, not the one of the day after.
-        other.timers.retain(|timer| {
-            timer.kind == TimerKind::Expire || timer.due - now > spent
-        });
+        other.timers.retain(|timer| timer.kind == TimerKind::Expire || timer.due - now > spent);
         other.remember(scene.seq);
     }
     others.sort_by_key(|other| other.start.as_ref().map(|start| start.instant));
