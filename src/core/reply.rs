@@ -286,7 +286,6 @@ mod tests {
             "I don't want to cancel",
             "who is this",
             "999",
-            "-1",
             "c x",
             "stop please",
             "\u{0}\u{feff}",
