@@ -77,6 +77,23 @@ impl OutboxId {
     pub fn of(now: Timestamp, seq: Seq, index: usize) -> Self {
         Self(format!("{:x}-{:x}-{index:x}", now.timestamp_millis(), seq.0))
     }
+
+    /// The control id (MSH-10) of the message that this effect is: 20 characters, as many as
+    /// HL7 v2.3 to v2.6 allow, unique as the id is, and the same at every try.
+    #[must_use]
+    pub fn control_id(&self) -> String {
+        const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let mut parts = self.0.split('-').map(|part| u128::from_str_radix(part, 16).unwrap_or(0));
+        let (millis, seq, index) =
+            (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        // 48 bits of time, 40 of position, 12 of index: 100 bits are 20 digits of 5.
+        let bits = (millis & 0xffff_ffff_ffff) << 52 | (seq & 0xff_ffff_ffff) << 12 | (index & 0xfff);
+        let digit = |place: u32| {
+            let five = usize::try_from((bits >> (5 * place)) & 31).unwrap_or(0);
+            DIGITS.get(five).map_or('0', |digit| char::from(*digit))
+        };
+        (0..20).rev().map(digit).collect()
+    }
 }
 
 /// The position of an entry in the journal; grows by one with every turn.
@@ -108,5 +125,30 @@ impl Identifier {
     /// Pairs a value with its system.
     pub fn new(value: impl Into<String>, system: impl Into<String>) -> Self {
         Self { value: value.into(), system: system.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_ids_have_twenty_characters_and_differ() {
+        let now = "2026-12-01T12:00:00Z".parse().unwrap();
+        let ids: Vec<String> = [(1, 0), (1, 1), (2, 0), (u64::MAX, 4_000)]
+            .into_iter()
+            .map(|(seq, index)| OutboxId::of(now, Seq(seq), index).control_id())
+            .collect();
+        assert!(ids.iter().all(|id| id.len() == 20), "{ids:?}");
+        let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+    }
+
+    #[test]
+    fn a_filler_and_a_placer_of_one_number_are_two_appointments() {
+        let source = SourceName::new("ehr");
+        let filler = AppointmentKey::of(&source, &Identifier::new("17", "filler"));
+        let placer = AppointmentKey::of(&source, &Identifier::new("17", "placer"));
+        assert_eq!((filler.as_str(), placer.as_str()), ("ehr/17", "ehr/placer:17"));
     }
 }

@@ -61,6 +61,9 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
             decision.contacts.push(noted(contact, sms, now));
         }
         Effect::SendHl7(write_back) => {
+            if write_back.control_id.is_empty() {
+                write_back.control_id = row.id.control_id();
+            }
             advance_wish(&mut decision, write_back, scene, |destination| {
                 WishState::Sent(destination)
             });

@@ -1,0 +1,107 @@
+//! What the engine is given, and what it answers.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::rows::{Filed, Lane};
+use crate::core::claim::Claim;
+use crate::core::delivery::Outgoing;
+use crate::core::event::Event;
+use crate::core::ids::{Seq, SourceName};
+use crate::core::reason::Outcome;
+use crate::store::Category;
+
+/// A message as a feed received and read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    /// The feed.
+    pub source: SourceName,
+    /// Who sent it.
+    pub peer: String,
+    /// MSH-10.
+    pub control_id: String,
+    /// MSH-9, such as `SIU^S12`.
+    pub trigger: String,
+    /// MSH-3 and MSH-4.
+    pub sender: String,
+    /// The mapping that read it.
+    pub mapping: String,
+    /// The bytes as they came.
+    pub raw: Vec<u8>,
+    /// What it was read as.
+    pub reading: Reading,
+    /// The journal entry that is read again, if this is a replay.
+    pub replay_of: Option<Seq>,
+}
+
+/// What a message was read as.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// Events.
+    Claims(Vec<Claim>),
+    /// Understood, and nothing for us.
+    NoEvent(String),
+    /// Not understood: a fault without patient data.
+    Fault(String),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is on disk.
+    Stored {
+        /// Its entry in the journal.
+        seq: Seq,
+        /// What became of it.
+        filed: Filed,
+        /// Whether it had been received before.
+        is_repeated: bool,
+    },
+    /// It is not on disk; the sender has to keep it.
+    NotStored(Category),
+}
+
+/// An effect that is claimed and to be performed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// The row, as committed.
+    pub row: Outgoing,
+    /// The stored message that a write-back is built from.
+    pub message: Option<Vec<u8>>,
+}
+
+/// What a turn answered to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is committed.
+    Decided {
+        /// Its entry in the journal.
+        seq: Seq,
+        /// What was decided.
+        outcomes: Vec<Outcome>,
+    },
+    /// It is not committed.
+    NotStored(Category),
+}
+
+/// One input of the engine.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A message; boxed, since it is far larger than the rest.
+    Received(Box<Received>, oneshot::Sender<Verdict>),
+    /// Anything else that changes state.
+    Event(Box<Event>, oneshot::Sender<Answer>),
+    /// A sender asks for work in its lane, and waits until there is some.
+    Claim {
+        /// Which lane.
+        lane: Lane,
+        /// How much at most.
+        max: usize,
+        /// Where the work goes.
+        reply: oneshot::Sender<Vec<Work>>,
+    },
+}
+
+/// How long a caller waits for the engine before it counts as stuck.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -1,0 +1,409 @@
+//! The single writer: takes what waits, decides it in one batch, makes it durable, then answers.
+//!
+//! One thread owns all changes, so the order per appointment needs no lock; many callers share one
+//! flush to the disk. Timers are an arm of the same loop: it sleeps until the store's earliest due
+//! row. An answer leaves only after the commit that it reports is durable.
+
+pub mod batch;
+mod handle;
+mod input;
+pub mod rows;
+mod turn;
+pub mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use chrono::TimeDelta;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::clock::{Clock, Timestamp};
+use crate::core::delivery::State;
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::rules::Rules;
+use crate::store::{self, Category, DueAt, Key, Order, Range, Store, Table};
+use batch::{Batch, Error};
+pub use handle::Handle;
+use input::Input;
+pub use input::{ANSWER_WITHIN, Answer, Reading, Received, Verdict, Work};
+use rows::{Filed, Lane};
+use turn::Frame;
+
+/// How many inputs one commit takes: enough to share a flush among hundreds of connections, few
+/// enough that the first of them does not wait long.
+const BATCH_MAX: usize = 256;
+/// How many inputs may wait; a feed that is faster than the disk is slowed down, not buffered.
+const QUEUE_MAX: usize = 1_024;
+/// How often a batch is decided again after a conflict before it is given up.
+const CONFLICTS_MAX: usize = 5;
+
+/// The rules in force; replaced as a whole on reload.
+pub type SharedRules = Arc<RwLock<Arc<Rules>>>;
+
+/// The engine, before it runs.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    rules: SharedRules,
+    clock: Clock,
+    inputs: mpsc::Receiver<Input>,
+    next_seq: Seq,
+    parked: BTreeMap<Lane, Parked>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    max: usize,
+    reply: oneshot::Sender<Vec<Work>>,
+}
+
+/// What one batch has to be answered with.
+#[derive(Debug, Default)]
+struct Answers {
+    verdicts: Vec<Verdict>,
+    decided: Vec<Answer>,
+    work: BTreeMap<Lane, Vec<OutboxId>>,
+    rows: BTreeMap<OutboxId, crate::core::delivery::Outgoing>,
+}
+
+#[derive(Debug, Default)]
+struct Inputs {
+    received: Vec<(Box<Received>, oneshot::Sender<Verdict>)>,
+    events: Vec<(Box<Event>, oneshot::Sender<Answer>)>,
+    timers: Vec<Due>,
+    sends: Vec<Send>,
+    /// The order in which messages and events came, which is the order they are decided in.
+    order: Vec<Kind>,
+}
+
+/// A timer whose moment has come, with the row that says so.
+#[derive(Debug)]
+struct Due {
+    event: Event,
+    key: Key,
+}
+
+/// An effect whose moment has come, with the row that says so.
+#[derive(Debug)]
+struct Send {
+    lane: Lane,
+    outbox: OutboxId,
+    key: Key,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Received,
+    Event,
+}
+
+impl Engine {
+    /// Prepares an engine over an open store.
+    ///
+    /// # Errors
+    /// If the journal's end cannot be read.
+    pub fn new(
+        store: Arc<dyn Store>,
+        rules: SharedRules,
+        clock: Clock,
+    ) -> Result<(Self, Handle), store::Error> {
+        let last = store.scan(&Range::all(Table::Journal), 1, Order::Descending)?;
+        let last = last.first().and_then(|(key, _)| rows::seq_of(key));
+        let (sender, inputs) = mpsc::channel(QUEUE_MAX);
+        let engine = Self {
+            store: Arc::clone(&store),
+            rules,
+            clock,
+            inputs,
+            next_seq: Seq(last.map_or(1, |seq| seq.0 + 1)),
+            parked: BTreeMap::new(),
+        };
+        Ok((engine, Handle::new(sender, store)))
+    }
+
+    /// Runs until told to stop, or until the store refuses to go on.
+    ///
+    /// # Errors
+    /// If the store has to be opened again before anything more can be committed.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Error> {
+        let mut wake = self.clock.now();
+        loop {
+            let first = tokio::select! {
+                input = self.inputs.recv() => match input {
+                    Some(input) => Some(input),
+                    None => return Ok(()),
+                },
+                () = self.clock.sleep_until(wake) => None,
+                () = stop.cancelled() => {
+                    return self.finish();
+                }
+            };
+            let inputs = self.gather(first);
+            wake = self.take(inputs)?;
+        }
+    }
+
+    /// Decides what already waits, then stops.
+    fn finish(mut self) -> Result<(), Error> {
+        self.inputs.close();
+        while let Ok(input) = self.inputs.try_recv() {
+            let inputs = self.gather(Some(input));
+            self.take(inputs)?;
+        }
+        self.store.checkpoint()?;
+        Ok(())
+    }
+
+    fn gather(&mut self, first: Option<Input>) -> Inputs {
+        let mut inputs = Inputs::default();
+        let mut next = first;
+        while let Some(input) = next {
+            match input {
+                Input::Received(received, reply) => {
+                    inputs.received.push((received, reply));
+                    inputs.order.push(Kind::Received);
+                }
+                Input::Event(event, reply) => {
+                    inputs.events.push((event, reply));
+                    inputs.order.push(Kind::Event);
+                }
+                Input::Claim { lane, max, reply } => {
+                    self.parked.insert(lane, Parked { max, reply });
+                }
+            }
+            let taken = inputs.order.len();
+            next = if taken < BATCH_MAX { self.inputs.try_recv().ok() } else { None };
+        }
+        inputs
+    }
+
+    /// Takes one batch and says when to wake next.
+    fn take(&mut self, mut inputs: Inputs) -> Result<Timestamp, Error> {
+        let now = self.clock.now();
+        inputs.timers = self.due_timers(now)?;
+        inputs.sends = self.due_sends(now)?;
+        if !inputs.order.is_empty() || !inputs.timers.is_empty() || !inputs.sends.is_empty() {
+            self.commit(inputs, now)?;
+        }
+        self.next_wake(now)
+    }
+
+    fn due_timers(&self, now: Timestamp) -> Result<Vec<Due>, Error> {
+        let rows = self.store.due(DueAt::new(now), BATCH_MAX)?;
+        let mut timers = Vec::with_capacity(rows.len());
+        for (key, row) in rows {
+            let (appointment, generation): (AppointmentKey, u32) =
+                rows::decode(Table::Due, &row.value)?;
+            timers.push(Due { event: Event::TimerDue { appointment, generation }, key });
+        }
+        Ok(timers)
+    }
+
+    fn due_sends(&self, now: Timestamp) -> Result<Vec<Send>, Error> {
+        let mut sends = Vec::new();
+        for (lane, parked) in &self.parked {
+            let prefix = lane.prefix();
+            let range = Range::between(Table::Ready, &prefix, &end_of(&prefix, now));
+            for (key, row) in self.store.scan(&range, parked.max, Order::Ascending)? {
+                let outbox = rows::decode(Table::Ready, &row.value)?;
+                sends.push(Send { lane: lane.clone(), outbox, key });
+            }
+        }
+        Ok(sends)
+    }
+
+    fn next_wake(&self, now: Timestamp) -> Result<Timestamp, Error> {
+        // The wall clock is looked at once a minute whatever happens: it may have jumped.
+        let mut wake = now + TimeDelta::days(1);
+        let first = self.store.scan(&Range::all(Table::Due), 1, Order::Ascending)?;
+        if let Some(at) = first.first().and_then(|(key, _)| key.due_at()?.timestamp()) {
+            wake = wake.min(at);
+        }
+        for lane in self.parked.keys() {
+            let prefix = lane.prefix();
+            let range = Range::prefix(Table::Ready, &prefix);
+            let first = self.store.scan(&range, 1, Order::Ascending)?;
+            let at = first.first().and_then(|(key, _)| {
+                let millis = key.bytes().get(prefix.len()..)?.first_chunk()?;
+                let millis = i64::try_from(u64::from_be_bytes(*millis)).ok()?;
+                Timestamp::from_timestamp_millis(millis)
+            });
+            if let Some(at) = at {
+                wake = wake.min(at);
+            }
+        }
+        Ok(wake)
+    }
+
+    fn commit(&mut self, inputs: Inputs, now: Timestamp) -> Result<(), Error> {
+        let rules = Arc::clone(&*self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let frame = Frame { rules: &rules, now };
+        let mut tries = 0;
+        loop {
+            let mut batch = Batch::new(self.store.as_ref());
+            let mut seq = self.next_seq;
+            let answers = decide_all(&mut batch, frame, &mut seq, &inputs)?;
+            match self.store.log(batch.into_commit()?) {
+                Ok(logged) => {
+                    self.next_seq = seq;
+                    self.answer(inputs, answers);
+                    self.store.apply(logged)?;
+                    return Ok(());
+                }
+                Err(store::Error::Conflict { .. }) if tries < CONFLICTS_MAX => {
+                    tries += 1;
+                    debug!("A batch is decided again after a conflict");
+                }
+                Err(refusal) => return self.refuse(inputs, refusal),
+            }
+        }
+    }
+
+    fn refuse(&mut self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
+        let category = refusal.category();
+        for (_, reply) in inputs.received {
+            drop(reply.send(Verdict::NotStored(category)));
+        }
+        for (_, reply) in inputs.events {
+            drop(reply.send(Answer::NotStored(category)));
+        }
+        let is_passing = matches!(refusal, store::Error::Full { .. } | store::Error::CommitSize { .. });
+        if is_passing {
+            warn!(error = %refusal, "The store refuses a commit; senders are told to keep theirs");
+            return Ok(());
+        }
+        error!(error = %refusal, "The store refuses to go on");
+        Err(refusal.into())
+    }
+
+    fn answer(&mut self, inputs: Inputs, answers: Answers) {
+        // A caller that has gone away has its answer in the journal.
+        for ((_, reply), verdict) in inputs.received.into_iter().zip(answers.verdicts) {
+            drop(reply.send(verdict));
+        }
+        for ((_, reply), answer) in inputs.events.into_iter().zip(answers.decided) {
+            drop(reply.send(answer));
+        }
+        for (lane, ids) in answers.work {
+            let work: Vec<Work> = ids
+                .iter()
+                .filter_map(|id| answers.rows.get(id))
+                .filter(|row| matches!(row.state, State::Sending | State::InDoubt))
+                .map(|row| Work { row: row.clone(), message: self.message_of(&row.effect) })
+                .collect();
+            // Rows that were all postponed or void leave the sender waiting.
+            if !work.is_empty()
+                && let Some(parked) = self.parked.remove(&lane)
+            {
+                drop(parked.reply.send(work));
+            }
+        }
+    }
+
+    fn message_of(&self, effect: &Effect) -> Option<Vec<u8>> {
+        match effect {
+            Effect::SendSms(_) => None,
+            Effect::SendHl7(write_back) => {
+                let row = self.store.get(&rows::journal(write_back.message?).ok()?).ok()??;
+                let (_, raw) = rows::decode_entry(&row.value).ok()?;
+                Some(raw.to_vec())
+            }
+        }
+    }
+}
+
+/// The end of what is due in a lane: one millisecond on, since a range excludes its end.
+fn end_of(prefix: &[u8], now: Timestamp) -> Vec<u8> {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0).saturating_add(1);
+    [prefix, &millis.to_be_bytes()].concat()
+}
+
+fn decide_all(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: &mut Seq,
+    inputs: &Inputs,
+) -> Result<Answers, Error> {
+    let mut answers = Answers::default();
+    let mut received = inputs.received.iter();
+    let mut events = inputs.events.iter();
+    for kind in &inputs.order {
+        match kind {
+            Kind::Received => {
+                let Some((received, _)) = received.next() else { continue };
+                let filing = turn::receive(batch, frame, *seq, received)?;
+                if !filing.is_repeated {
+                    seq.0 += 1;
+                }
+                report(received, &filing);
+                answers.verdicts.push(Verdict::Stored {
+                    seq: filing.seq,
+                    filed: filing.filed,
+                    is_repeated: filing.is_repeated,
+                });
+            }
+            Kind::Event => {
+                let Some((event, _)) = events.next() else { continue };
+                let outcomes = turn::act(batch, frame, *seq, event)?;
+                answers.decided.push(Answer::Decided { seq: *seq, outcomes });
+                seq.0 += 1;
+            }
+        }
+    }
+    for timer in &inputs.timers {
+        batch.spend(&timer.key);
+        turn::act(batch, frame, *seq, &timer.event)?;
+        seq.0 += 1;
+    }
+    for send in &inputs.sends {
+        batch.spend(&send.key);
+        turn::act(batch, frame, *seq, &Event::SendDue { outbox: send.outbox.clone() })?;
+        seq.0 += 1;
+        if let Some(row) = batch.outgoing(&send.outbox)? {
+            answers.rows.insert(send.outbox.clone(), row);
+        }
+        answers.work.entry(send.lane.clone()).or_default().push(send.outbox.clone());
+    }
+    Ok(answers)
+}
+
+fn report(received: &Received, filing: &turn::Filing) {
+    let source = received.source.as_str();
+    let control_id = received.control_id.as_str();
+    match &filing.filed {
+        _ if filing.is_repeated => {
+            debug!(source, control_id, seq = filing.seq.0, "A message is a repetition");
+        }
+        Filed::Quarantined(fault) => {
+            warn!(source, control_id, seq = filing.seq.0, fault, "A message is in quarantine");
+        }
+        Filed::NoEvent(reason) => {
+            debug!(source, control_id, seq = filing.seq.0, reason, "A message holds no event");
+        }
+        Filed::Events(_) => {
+            for outcome in &filing.outcomes {
+                debug!(
+                    source,
+                    control_id,
+                    seq = filing.seq.0,
+                    event = outcome.event,
+                    because = %outcome.because,
+                    "A message was decided"
+                );
+            }
+        }
+    }
+}
+
+/// Whether a failure may pass by itself, so that a sender should try again.
+#[must_use]
+pub const fn is_retryable(category: Category) -> bool {
+    match category {
+        Category::Unavailable | Category::Unknown => true,
+        Category::Malformed | Category::Unsupported | Category::Rejected | Category::Bug => false,
+    }
+}

@@ -1,0 +1,333 @@
+//! The disk forms of what the engine writes, and the keys that it writes them under.
+//!
+//! A row is one byte of form version and JSON; a journal entry has the message as it came behind it.
+//! New fields are optional with a default; a change that old rows do not fit takes a new version
+//! byte and a reader for the old one. Integrity (checksums) is the store's own.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::Timestamp;
+use crate::core::delivery::{Outgoing, Report};
+use crate::core::effect::Effect;
+use crate::core::ids::{AppointmentKey, DestinationName, Identifier, OutboxId, Seq, SourceName};
+use crate::core::phone::PhoneNumber;
+use crate::core::reason::Outcome;
+use crate::phi::Phi;
+use crate::store::{self, DueAt, Key, Table};
+
+/// The version byte of the present forms.
+const FORM: u8 = 1;
+
+/// A row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("row of table {table} cannot be read: {problem}")]
+pub struct Unreadable {
+    /// Which table.
+    pub table: Table,
+    /// What is wrong; never holds a value.
+    pub problem: &'static str,
+}
+
+/// Writes a row.
+#[must_use]
+pub fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.push(FORM);
+    // Our rows have string keys and no fallible parts, so this cannot fail; an empty row would be
+    // found as unreadable.
+    if serde_json::to_writer(&mut bytes, row).is_err() {
+        bytes.truncate(1);
+    }
+    bytes
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// [`Unreadable`] if its form is unknown.
+pub fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, Unreadable> {
+    match bytes.split_first() {
+        Some((&FORM, json)) => serde_json::from_slice(json)
+            .map_err(|_| Unreadable { table, problem: "its JSON is not of this form" }),
+        Some(_) => Err(Unreadable { table, problem: "its form is of a newer version" }),
+        None => Err(Unreadable { table, problem: "it is empty" }),
+    }
+}
+
+/// One turn, as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What caused it.
+    pub cause: Cause,
+    /// What was decided, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What caused a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A message from the EHR.
+    Message(MessageMeta),
+    /// A planned moment.
+    Timer,
+    /// A patient's text.
+    Reply {
+        /// Whose phone.
+        from: PhoneNumber,
+        /// What it says.
+        body: Phi<String>,
+    },
+    /// The sender took up an effect.
+    Send {
+        /// Which.
+        outbox: OutboxId,
+    },
+    /// The sender, or the receiver, reported on an effect.
+    Delivery {
+        /// Which.
+        outbox: OutboxId,
+        /// How it went.
+        report: Report,
+    },
+    /// An operator.
+    Operator {
+        /// What was asked.
+        action: String,
+    },
+}
+
+/// What is known of a message besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageMeta {
+    /// The feed.
+    pub source: SourceName,
+    /// Who sent it.
+    pub peer: String,
+    /// MSH-10.
+    pub control_id: String,
+    /// MSH-9, such as `SIU^S12`.
+    pub trigger: String,
+    /// MSH-3 and MSH-4.
+    pub sender: String,
+    /// The mapping that read it.
+    pub mapping: String,
+    /// What became of it.
+    pub filed: Filed,
+    /// The entry that this one repeats, if an operator had it read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<Seq>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filed {
+    /// It was read as this many events.
+    Events(u32),
+    /// It was understood, and holds no event for us.
+    NoEvent(String),
+    /// It could not be understood; a person has to look at it.
+    Quarantined(String),
+}
+
+/// Splits a journal row into its entry and the message as it came.
+///
+/// # Errors
+/// [`Unreadable`] if its form is unknown.
+pub fn decode_entry(bytes: &[u8]) -> Result<(Entry, &[u8]), Unreadable> {
+    let cut = Unreadable { table: Table::Journal, problem: "it is cut short" };
+    let Some((&FORM, rest)) = bytes.split_first() else { return Err(cut) };
+    let Some((length, rest)) = rest.split_first_chunk::<4>() else { return Err(cut) };
+    let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    let Some((json, raw)) = rest.split_at_checked(length) else { return Err(cut) };
+    let entry = serde_json::from_slice(json).map_err(|_| Unreadable {
+        table: Table::Journal,
+        problem: "its JSON is not of this form",
+    })?;
+    Ok((entry, raw))
+}
+
+/// Joins an entry and the message as it came.
+#[must_use]
+pub fn encode_entry(entry: &Entry, raw: &[u8]) -> Vec<u8> {
+    let json = serde_json::to_vec(entry).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(json.len() + raw.len() + 5);
+    bytes.push(FORM);
+    bytes.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend_from_slice(&json);
+    bytes.extend_from_slice(raw);
+    bytes
+}
+
+/// A message that was seen before: where it was filed, and the digest of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its entry in the journal.
+    pub seq: Seq,
+    /// The digest of its bytes.
+    pub digest: String,
+    /// What became of it.
+    pub filed: Filed,
+}
+
+/// The digest that tells a repetition from another message under the same control id.
+#[must_use]
+pub fn digest(raw: &[u8]) -> String {
+    use base64::Engine as _;
+    let hash = Sha256::digest(raw);
+    // 128 bits tell messages of one control id apart with room to spare.
+    let half = hash.get(..16).unwrap_or_default();
+    base64::engine::general_purpose::STANDARD_NO_PAD.encode(half)
+}
+
+/// Where effects of a kind are performed, in order of their time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Texts.
+    Sms,
+    /// Messages to a destination.
+    Hl7(DestinationName),
+}
+
+impl Lane {
+    /// The lane of an effect.
+    #[must_use]
+    pub fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::SendSms(_) => Self::Sms,
+            Effect::SendHl7(write_back) => Self::Hl7(write_back.destination.clone()),
+        }
+    }
+
+    /// The first bytes of its keys; no lane's are a prefix of another's.
+    #[must_use]
+    pub fn prefix(&self) -> Vec<u8> {
+        match self {
+            Self::Sms => b"sms\0".to_vec(),
+            Self::Hl7(destination) => {
+                [b"hl7:".as_slice(), destination.as_str().as_bytes(), b"\0"].concat()
+            }
+        }
+    }
+}
+
+/// The journal's key of an entry.
+///
+/// # Errors
+/// None for any number; the store's own type of error is kept.
+pub fn journal(seq: Seq) -> Result<Key, store::Error> {
+    Key::new(Table::Journal, &seq.0.to_be_bytes())
+}
+
+/// The number of a journal, quarantine or task key.
+#[must_use]
+pub fn seq_of(key: &Key) -> Option<Seq> {
+    key.bytes().first_chunk().map(|bytes| Seq(u64::from_be_bytes(*bytes)))
+}
+
+/// The quarantine's key of an entry.
+///
+/// # Errors
+/// As [`journal`].
+pub fn quarantine(seq: Seq) -> Result<Key, store::Error> {
+    Key::new(Table::Quarantine, &seq.0.to_be_bytes())
+}
+
+/// The key of a task raised in a turn.
+///
+/// # Errors
+/// As [`journal`].
+pub fn task(seq: Seq, index: usize) -> Result<Key, store::Error> {
+    let index = u16::try_from(index).unwrap_or(u16::MAX);
+    Key::joined(Table::Task, &[&seq.0.to_be_bytes(), &index.to_be_bytes()])
+}
+
+/// The key of what is remembered of a message, by what should be unique about it.
+///
+/// # Errors
+/// As [`journal`].
+pub fn dedupe(
+    source: &SourceName,
+    sender: &str,
+    trigger: &str,
+    control_id: &str,
+) -> Result<Key, store::Error> {
+    let mut hash = Sha256::new();
+    for part in [source.as_str(), sender, trigger, control_id] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    Key::new(Table::Dedupe, hash.finalize().get(..16).unwrap_or_default())
+}
+
+/// An appointment's key; identifiers longer than a key allows are hashed.
+///
+/// # Errors
+/// As [`journal`].
+pub fn appointment(key: &AppointmentKey) -> Result<Key, store::Error> {
+    bounded(Table::Appointment, key.as_str().as_bytes())
+}
+
+/// The key of another identifier of an appointment.
+///
+/// # Errors
+/// As [`journal`].
+pub fn alias(source: &SourceName, id: &Identifier) -> Result<Key, store::Error> {
+    let name = [source.as_str(), id.system.as_str(), id.value.as_str()].join("\0");
+    bounded(Table::Alias, name.as_bytes())
+}
+
+/// A phone's key.
+///
+/// # Errors
+/// As [`journal`].
+pub fn contact(phone: &PhoneNumber) -> Result<Key, store::Error> {
+    Key::new(Table::Contact, phone.as_str().as_bytes())
+}
+
+/// The key of a row of the outbox.
+///
+/// # Errors
+/// As [`journal`].
+pub fn outbox(id: &OutboxId) -> Result<Key, store::Error> {
+    bounded(Table::Outbox, id.as_str().as_bytes())
+}
+
+/// The key under which an appointment waits for its next moment.
+///
+/// # Errors
+/// As [`journal`].
+pub fn due(at: Timestamp, key: &AppointmentKey) -> Result<Key, store::Error> {
+    let id = key.as_str().as_bytes();
+    if id.len() > LONG_ID {
+        return Key::due(DueAt::new(at), &hashed(id));
+    }
+    Key::due(DueAt::new(at), id)
+}
+
+/// The key under which a row of the outbox waits in its lane.
+///
+/// # Errors
+/// As [`journal`].
+pub fn ready(row: &Outgoing) -> Result<Key, store::Error> {
+    let at = u64::try_from(row.due.timestamp_millis()).unwrap_or(0).to_be_bytes();
+    let lane = Lane::of(&row.effect).prefix();
+    Key::joined(Table::Ready, &[&lane, &at, row.id.as_str().as_bytes()])
+}
+
+/// Identifiers longer than this are hashed into their key.
+const LONG_ID: usize = 512;
+
+fn bounded(table: Table, id: &[u8]) -> Result<Key, store::Error> {
+    if id.len() > LONG_ID { Key::new(table, &hashed(id)) } else { Key::new(table, id) }
+}
+
+fn hashed(id: &[u8]) -> Vec<u8> {
+    [b"#".as_slice(), &Sha256::digest(id)].concat()
+}

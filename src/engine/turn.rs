@@ -1,0 +1,299 @@
+//! One turn: load what the event can touch, decide, collect.
+//!
+//! Synchronous and without a clock: the same inputs on the same store come to the same commit.
+
+use std::collections::BTreeSet;
+
+use super::batch::{Batch, Error};
+use super::input::{Reading, Received};
+use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
+use crate::clock::Timestamp;
+use crate::core::appointment::Appointment;
+use crate::core::claim::Claim;
+use crate::core::delivery::{Outgoing, State};
+use crate::core::effect::{Effect, Planned};
+use crate::core::event::Event;
+use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::phone::PhoneNumber;
+use crate::core::reason::Outcome;
+use crate::core::rules::Rules;
+use crate::core::scene::{Decision, Scene};
+use crate::core::{decide, ehr};
+use crate::store::Table;
+
+/// What every turn of a batch shares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) now: Timestamp,
+}
+
+/// What became of a received message.
+#[derive(Debug)]
+pub(crate) struct Filing {
+    pub(crate) seq: Seq,
+    pub(crate) filed: Filed,
+    pub(crate) is_repeated: bool,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// Takes in a message: repetition, decision per event, journal, quarantine.
+pub(crate) fn receive(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: Seq,
+    received: &Received,
+) -> Result<Filing, Error> {
+    let digest = rows::digest(&received.raw);
+    let seen_key = rows::dedupe(
+        &received.source,
+        &received.sender,
+        &received.trigger,
+        &received.control_id,
+    )?;
+    if received.replay_of.is_none()
+        && let Some(bytes) = batch.plain(&seen_key)?
+    {
+        let seen: Seen = rows::decode(Table::Dedupe, &bytes)?;
+        if seen.digest == digest {
+            let Seen { seq, filed, .. } = seen;
+            return Ok(Filing { seq, filed, is_repeated: true, outcomes: Vec::new() });
+        }
+    }
+    let (filed, outcomes) = file(batch, frame, seq, received)?;
+    let entry = Entry {
+        at: frame.now,
+        cause: Cause::Message(MessageMeta {
+            source: received.source.clone(),
+            peer: received.peer.clone(),
+            control_id: received.control_id.clone(),
+            trigger: received.trigger.clone(),
+            sender: received.sender.clone(),
+            mapping: received.mapping.clone(),
+            filed: filed.clone(),
+            replay_of: received.replay_of,
+        }),
+        outcomes: outcomes.clone(),
+    };
+    batch.put_entry(seq, &entry, &received.raw)?;
+    settle_quarantine(batch, seq, received, &filed)?;
+    if received.replay_of.is_none() {
+        let seen = Seen { seq, digest, filed: filed.clone() };
+        batch.put_plain(seen_key, Some(rows::encode(&seen)));
+    }
+    Ok(Filing { seq, filed, is_repeated: false, outcomes })
+}
+
+fn file(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: Seq,
+    received: &Received,
+) -> Result<(Filed, Vec<Outcome>), Error> {
+    match &received.reading {
+        Reading::Claims(claims) => {
+            let mut outcomes = Vec::new();
+            for claim in claims {
+                outcomes.extend(claimed(batch, frame, seq, claim)?);
+            }
+            let count = u32::try_from(claims.len()).unwrap_or(u32::MAX);
+            Ok((Filed::Events(count), outcomes))
+        }
+        Reading::NoEvent(reason) => Ok((Filed::NoEvent(reason.clone()), Vec::new())),
+        Reading::Fault(fault) => Ok((Filed::Quarantined(fault.clone()), Vec::new())),
+    }
+}
+
+fn settle_quarantine(
+    batch: &mut Batch<'_>,
+    seq: Seq,
+    received: &Received,
+    filed: &Filed,
+) -> Result<(), Error> {
+    match (filed, received.replay_of) {
+        (Filed::Quarantined(fault), None) => {
+            batch.put_plain(rows::quarantine(seq)?, Some(rows::encode(fault)));
+        }
+        // A replay that is understood clears the entry it repeats; one that is not leaves it.
+        (Filed::Events(_) | Filed::NoEvent(_), Some(of)) => {
+            batch.put_plain(rows::quarantine(of)?, None);
+        }
+        (Filed::Quarantined(fault), Some(of)) => {
+            batch.put_plain(rows::quarantine(of)?, Some(rows::encode(fault)));
+        }
+        (Filed::Events(_) | Filed::NoEvent(_), None) => {}
+    }
+    Ok(())
+}
+
+fn claimed(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: Seq,
+    claim: &Claim,
+) -> Result<Vec<Outcome>, Error> {
+    let subject = batch.find(&claim.origin.source, &claim.appointment.ids)?;
+    let mut scene = Scene { seq, ..Scene::default() };
+    let before = match &subject {
+        Some(key) => batch.appointment(key)?,
+        None => None,
+    };
+    let phones: BTreeSet<PhoneNumber> = ehr::phones(before.as_ref(), claim).cloned().collect();
+    if let Some(before) = before {
+        scene.appointments.insert(before.key.clone(), before);
+    }
+    for phone in phones {
+        let Some(contact) = batch.contact(&phone)? else { continue };
+        if let Some(held) = &contact.held {
+            add_appointment(batch, &mut scene, &held.appointment.clone())?;
+        }
+        scene.contacts.insert(phone, contact);
+    }
+    let event = Event::Claimed(Box::new(claim.clone()));
+    let mut decision = decide(subject.as_ref(), &event, &scene, frame.rules, frame.now);
+    let last_known = subject.as_ref();
+    for row in &mut decision.appointments {
+        let is_subject = last_known.is_none_or(|key| *key == row.key);
+        // Write-back is built from the newest message that was applied, not from a late one.
+        if is_subject && row.occurred_at <= claim.occurred_at {
+            row.last_message = Some(seq);
+        }
+    }
+    collect(batch, frame, seq, decision)
+}
+
+/// Takes any event but a message.
+pub(crate) fn act(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: Seq,
+    event: &Event,
+) -> Result<Vec<Outcome>, Error> {
+    let scene = load(batch, seq, event)?;
+    let decision = decide(None, event, &scene, frame.rules, frame.now);
+    let outcomes = collect(batch, frame, seq, decision)?;
+    let Some(cause) = cause_of(event) else { return Ok(outcomes) };
+    let entry = Entry { at: frame.now, cause, outcomes: outcomes.clone() };
+    batch.put_entry(seq, &entry, &[])?;
+    Ok(outcomes)
+}
+
+fn cause_of(event: &Event) -> Option<Cause> {
+    match event {
+        // Messages have their own way, with their bytes.
+        Event::Claimed(_) => None,
+        Event::TimerDue { .. } => Some(Cause::Timer),
+        Event::ReplyReceived(reply) => {
+            Some(Cause::Reply { from: reply.from.clone(), body: reply.body.clone() })
+        }
+        Event::SendDue { outbox } => Some(Cause::Send { outbox: outbox.clone() }),
+        Event::DeliveryReported { outbox, report } => {
+            Some(Cause::Delivery { outbox: outbox.clone(), report: report.clone() })
+        }
+        Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
+    }
+}
+
+fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> {
+    let mut scene = Scene { seq, ..Scene::default() };
+    match event {
+        Event::Claimed(_) => {}
+        Event::TimerDue { appointment, .. } | Event::RemindNow { appointment } => {
+            if let Some(found) = add_appointment(batch, &mut scene, appointment)?
+                && let Some(phone) = found.patient.phone
+            {
+                add_contact(batch, &mut scene, &phone)?;
+            }
+        }
+        Event::ReplyReceived(reply) => add_contact(batch, &mut scene, &reply.from)?,
+        Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
+            add_outgoing(batch, &mut scene, outbox)?;
+        }
+    }
+    Ok(scene)
+}
+
+fn add_appointment(
+    batch: &mut Batch<'_>,
+    scene: &mut Scene,
+    key: &AppointmentKey,
+) -> Result<Option<Appointment>, Error> {
+    let found = batch.appointment(key)?;
+    if let Some(found) = &found {
+        scene.appointments.insert(key.clone(), found.clone());
+    }
+    Ok(found)
+}
+
+/// Adds a phone and the appointments that it hears of.
+fn add_contact(
+    batch: &mut Batch<'_>,
+    scene: &mut Scene,
+    phone: &PhoneNumber,
+) -> Result<(), Error> {
+    let Some(contact) = batch.contact(phone)? else { return Ok(()) };
+    for key in &contact.appointments {
+        add_appointment(batch, scene, key)?;
+    }
+    scene.contacts.insert(phone.clone(), contact);
+    Ok(())
+}
+
+fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Result<(), Error> {
+    let Some(row) = batch.outgoing(id)? else { return Ok(()) };
+    match &row.effect {
+        Effect::SendSms(sms) => {
+            for about in &sms.about {
+                add_appointment(batch, scene, &about.appointment)?;
+            }
+            if let Some(contact) = batch.contact(&sms.to)? {
+                scene.contacts.insert(sms.to.clone(), contact);
+            }
+        }
+        Effect::SendHl7(write_back) => {
+            add_appointment(batch, scene, &write_back.appointment)?;
+        }
+    }
+    scene.outbox.insert(id.clone(), row);
+    Ok(())
+}
+
+/// Puts a decision's rows into the batch; effects become rows of the outbox.
+fn collect(
+    batch: &mut Batch<'_>,
+    frame: Frame<'_>,
+    seq: Seq,
+    decision: Decision,
+) -> Result<Vec<Outcome>, Error> {
+    for row in decision.appointments {
+        batch.put_appointment(row)?;
+    }
+    for row in decision.contacts {
+        batch.put_contact(row)?;
+    }
+    for row in decision.outbox {
+        batch.put_outgoing(row)?;
+    }
+    for (index, task) in decision.tasks.iter().enumerate() {
+        batch.put_task(seq, index, task)?;
+    }
+    for (index, planned) in decision.effects.into_iter().enumerate() {
+        let id = OutboxId::of(frame.now, seq, index);
+        batch.put_outgoing(outgoing(id, planned, frame.now))?;
+    }
+    Ok(decision.because)
+}
+
+fn outgoing(id: OutboxId, planned: Planned, now: Timestamp) -> Outgoing {
+    Outgoing {
+        id,
+        effect: planned.effect,
+        state: State::Ready,
+        due: planned.due,
+        not_after: planned.not_after,
+        attempts: 0,
+        created_at: now,
+        provider_id: None,
+        error: None,
+    }
+}

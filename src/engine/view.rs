@@ -1,0 +1,469 @@
+//! The reading side: what is known, for people and scripts.
+//!
+//! Reads the store beside the writer; nothing here changes anything. Rows come as JSON objects, one
+//! shape for the API, the command line and files.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::batch::Error;
+use super::rows::{self, Cause, Entry, Filed};
+use crate::clock::Timestamp;
+use crate::core::appointment::Appointment;
+use crate::core::contact::Contact;
+use crate::core::delivery::Outgoing;
+use crate::core::effect::{Effect, Task};
+use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::phone::PhoneNumber;
+use crate::store::{Key, Order, Range, Row, Store, Table};
+
+/// How many rows one query looks at; more is asked for by narrowing it.
+const SCANNED_MAX: usize = 200_000;
+/// How many rows are read at a time.
+const PAGE: usize = 500;
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this patient's record number.
+    pub patient: Option<String>,
+    /// Of this phone.
+    pub phone: Option<PhoneNumber>,
+    /// Of this appointment: its key, or one of its identifiers.
+    pub appointment: Option<String>,
+    /// Not older.
+    pub since: Option<Timestamp>,
+    /// Not newer.
+    pub until: Option<Timestamp>,
+    /// With this status or state.
+    pub status: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Appointments as they are.
+    Appointments,
+    /// Every turn.
+    History,
+    /// Messages as they came.
+    Messages,
+    /// Planned moments.
+    Timers,
+    /// Effects and their states.
+    Outbox,
+    /// Messages that were not understood.
+    Quarantine,
+    /// What people have to look at.
+    Tasks,
+    /// What operators did.
+    Audit,
+}
+
+impl Subject {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("appointments", Self::Appointments),
+        ("history", Self::History),
+        ("messages", Self::Messages),
+        ("timers", Self::Timers),
+        ("outbox", Self::Outbox),
+        ("quarantine", Self::Quarantine),
+        ("tasks", Self::Tasks),
+        ("audit", Self::Audit),
+    ];
+
+    /// Finds a subject by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, subject)| subject)
+    }
+}
+
+/// The reading side of a store.
+#[derive(Debug, Clone)]
+pub struct View {
+    store: Arc<dyn Store>,
+}
+
+impl View {
+    /// Reads from a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Answers a query, newest first where time matters.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn query(&self, subject: Subject, filter: &Filter) -> Result<Vec<Value>, Error> {
+        match subject {
+            Subject::Appointments => self.appointments(filter),
+            Subject::History => self.history(filter, |_| true),
+            Subject::Messages => {
+                self.history(filter, |entry| matches!(entry.cause, Cause::Message(_)))
+            }
+            Subject::Audit => {
+                self.history(filter, |entry| matches!(entry.cause, Cause::Operator { .. }))
+            }
+            Subject::Timers => self.timers(filter),
+            Subject::Outbox => self.outbox(filter),
+            Subject::Quarantine => self.quarantine(filter),
+            Subject::Tasks => self.tasks(filter),
+        }
+    }
+
+    /// Reads an appointment by key or by one of its identifiers.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn appointment(&self, name: &str) -> Result<Option<Appointment>, Error> {
+        let key = AppointmentKey::new(name);
+        if let Some(row) = self.store.get(&rows::appointment(&key)?)? {
+            return Ok(Some(rows::decode(Table::Appointment, &row.value)?));
+        }
+        let mut found = None;
+        self.scan(Table::Appointment, Order::Ascending, |_, row| {
+            let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
+            if row.ids.iter().any(|id| id.value == name) {
+                found = Some(row);
+                return Ok(false);
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// Reads a row of the outbox.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn outgoing(&self, id: &OutboxId) -> Result<Option<Outgoing>, Error> {
+        let row = self.store.get(&rows::outbox(id)?)?;
+        Ok(row.map(|row| rows::decode(Table::Outbox, &row.value)).transpose()?)
+    }
+
+    /// Reads a phone's row.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn contact(&self, phone: &PhoneNumber) -> Result<Option<Contact>, Error> {
+        let row = self.store.get(&rows::contact(phone)?)?;
+        Ok(row.map(|row| rows::decode(Table::Contact, &row.value)).transpose()?)
+    }
+
+    /// Reads an entry of the journal and the message as it came.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn entry(&self, seq: Seq) -> Result<Option<(Entry, Vec<u8>)>, Error> {
+        let Some(row) = self.store.get(&rows::journal(seq)?)? else { return Ok(None) };
+        let (entry, raw) = rows::decode_entry(&row.value)?;
+        Ok(Some((entry, raw.to_vec())))
+    }
+
+    /// Counts the rows of a table, up to a bound.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn count(&self, table: Table, bound: usize) -> Result<usize, Error> {
+        Ok(self.store.scan(&Range::all(table), bound, Order::Ascending)?.len())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        order: Order,
+        mut each: impl FnMut(&Key, &Row) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let mut range = Range::all(table);
+        let mut scanned = 0;
+        while scanned < SCANNED_MAX {
+            let page = self.store.scan(&range, PAGE, order)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = match order {
+                Order::Ascending => range.after(last),
+                Order::Descending => range.before(last),
+            };
+            for (key, row) in &page {
+                if !each(key, row)? {
+                    return Ok(());
+                }
+            }
+            scanned += page.len();
+        }
+        Ok(())
+    }
+
+    fn appointments(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let mut found = Vec::new();
+        self.scan(Table::Appointment, Order::Ascending, |_, row| {
+            let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
+            if is_wanted(&row, filter) {
+                found.push(appointment_json(&row));
+            }
+            Ok(found.len() < filter.limit)
+        })?;
+        Ok(found)
+    }
+
+    fn history(
+        &self,
+        filter: &Filter,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<Value>, Error> {
+        let only = self.entries_of(filter)?;
+        let mut found = Vec::new();
+        let mut add = |seq: Seq, bytes: &[u8]| -> Result<bool, Error> {
+            let (entry, _) = rows::decode_entry(bytes)?;
+            if filter.since.is_some_and(|since| entry.at < since) {
+                return Ok(false);
+            }
+            let is_late = filter.until.is_some_and(|until| entry.at > until);
+            if !is_late && is_wanted(&entry) && has_status(&entry, filter.status.as_deref()) {
+                found.push(entry_json(seq, &entry));
+            }
+            Ok(found.len() < filter.limit)
+        };
+        match only {
+            Some(seqs) => {
+                for seq in seqs.into_iter().rev() {
+                    let Some(row) = self.store.get(&rows::journal(seq)?)? else { continue };
+                    if !add(seq, &row.value)? {
+                        break;
+                    }
+                }
+            }
+            None => self.scan(Table::Journal, Order::Descending, |key, row| {
+                rows::seq_of(key).map_or(Ok(true), |seq| add(seq, &row.value))
+            })?,
+        }
+        Ok(found)
+    }
+
+    /// The entries of the appointments that a filter names; `None` if it names none.
+    fn entries_of(&self, filter: &Filter) -> Result<Option<Vec<Seq>>, Error> {
+        if let Some(name) = &filter.appointment {
+            return Ok(Some(self.appointment(name)?.map(|row| row.history).unwrap_or_default()));
+        }
+        if filter.patient.is_none() && filter.phone.is_none() {
+            return Ok(None);
+        }
+        let mut seqs = Vec::new();
+        self.scan(Table::Appointment, Order::Ascending, |_, row| {
+            let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
+            if is_wanted(&row, &Filter { status: None, since: None, until: None, ..filter.clone() })
+            {
+                seqs.extend(row.history);
+            }
+            Ok(true)
+        })?;
+        seqs.sort_unstable();
+        seqs.dedup();
+        Ok(Some(seqs))
+    }
+
+    fn timers(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let mut found = Vec::new();
+        self.scan(Table::Due, Order::Ascending, |key, row| {
+            let (name, _): (AppointmentKey, u32) = rows::decode(Table::Due, &row.value)?;
+            let at = key.due_at().and_then(|at| at.timestamp());
+            if filter.until.zip(at).is_some_and(|(until, at)| at > until) {
+                return Ok(false);
+            }
+            let Some(row) = self.store.get(&rows::appointment(&name)?)? else { return Ok(true) };
+            let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
+            if is_wanted(&row, &Filter { since: None, until: None, ..filter.clone() }) {
+                for timer in &row.timers {
+                    found.push(json!({
+                        "due": timer.due, "kind": timer.kind, "appointment": row.key,
+                        "generation": row.generation, "status": row.status,
+                    }));
+                }
+            }
+            Ok(found.len() < filter.limit)
+        })?;
+        Ok(found)
+    }
+
+    fn outbox(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let mut found = Vec::new();
+        self.scan(Table::Outbox, Order::Descending, |_, row| {
+            let row: Outgoing = rows::decode(Table::Outbox, &row.value)?;
+            let wanted = [
+                filter.status.as_deref().is_none_or(|status| row.state.name() == status),
+                filter.since.is_none_or(|since| row.created_at >= since),
+                filter.until.is_none_or(|until| row.created_at <= until),
+                is_about(&row, filter),
+            ];
+            if wanted.into_iter().all(|holds| holds) {
+                found.push(outgoing_json(&row));
+            }
+            Ok(found.len() < filter.limit)
+        })?;
+        Ok(found)
+    }
+
+    fn quarantine(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let mut found = Vec::new();
+        self.scan(Table::Quarantine, Order::Descending, |key, _| {
+            let Some(seq) = rows::seq_of(key) else { return Ok(true) };
+            let Some((entry, raw)) = self.entry(seq)? else { return Ok(true) };
+            let is_in_time = filter.since.is_none_or(|since| entry.at >= since)
+                && filter.until.is_none_or(|until| entry.at <= until);
+            if is_in_time {
+                let mut row = entry_json(seq, &entry);
+                row["bytes"] = json!(raw.len());
+                found.push(row);
+            }
+            Ok(found.len() < filter.limit)
+        })?;
+        Ok(found)
+    }
+
+    fn tasks(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let mut found = Vec::new();
+        self.scan(Table::Task, Order::Descending, |key, row| {
+            let row: Task = rows::decode(Table::Task, &row.value)?;
+            let is_wanted = filter.phone.is_none() || filter.phone == row.phone;
+            if is_wanted {
+                found.push(json!({
+                    "seq": rows::seq_of(key), "kind": row.kind, "appointment": row.appointment,
+                    "phone": row.phone, "note": row.note, "at": row.at,
+                }));
+            }
+            Ok(found.len() < filter.limit)
+        })?;
+        Ok(found)
+    }
+}
+
+fn is_wanted(row: &Appointment, filter: &Filter) -> bool {
+    let starts = row.start.as_ref().map(|start| start.instant);
+    let checks = [
+        filter.patient.as_ref().is_none_or(|id| {
+            row.patient.id.as_ref() == Some(id) || row.patient.ids.iter().any(|i| i.value == *id)
+        }),
+        filter.phone.is_none() || filter.phone == row.patient.phone,
+        filter.appointment.as_ref().is_none_or(|name| {
+            row.key.as_str() == name || row.ids.iter().any(|id| id.value == *name)
+        }),
+        filter.status.as_deref().is_none_or(|status| row.status.name() == status),
+        filter.since.is_none_or(|since| starts.is_some_and(|at| at >= since)),
+        filter.until.is_none_or(|until| starts.is_some_and(|at| at <= until)),
+    ];
+    checks.into_iter().all(|holds| holds)
+}
+
+fn is_about(row: &Outgoing, filter: &Filter) -> bool {
+    let names = |wanted: &String, key: &AppointmentKey| {
+        key.as_str() == wanted || key.as_str().ends_with(&format!("/{wanted}"))
+    };
+    match &row.effect {
+        Effect::SendSms(sms) => {
+            filter.phone.as_ref().is_none_or(|phone| sms.to == *phone)
+                && filter.appointment.as_ref().is_none_or(|wanted| {
+                    sms.about.iter().any(|about| names(wanted, &about.appointment))
+                })
+        }
+        Effect::SendHl7(write_back) => {
+            filter.phone.is_none()
+                && filter
+                    .appointment
+                    .as_ref()
+                    .is_none_or(|wanted| names(wanted, &write_back.appointment))
+        }
+    }
+}
+
+fn has_status(entry: &Entry, status: Option<&str>) -> bool {
+    let Some(status) = status else { return true };
+    match &entry.cause {
+        Cause::Message(meta) => match &meta.filed {
+            Filed::Events(_) => entry.outcomes.iter().any(|o| o.event.eq_ignore_ascii_case(status)),
+            Filed::NoEvent(_) => status == "no_event",
+            Filed::Quarantined(_) => status == "quarantined",
+        },
+        Cause::Timer
+        | Cause::Reply { .. }
+        | Cause::Send { .. }
+        | Cause::Delivery { .. }
+        | Cause::Operator { .. } => {
+            entry.outcomes.iter().any(|o| o.event.eq_ignore_ascii_case(status))
+        }
+    }
+}
+
+/// Renders an appointment for people and scripts.
+#[must_use]
+pub fn appointment_json(row: &Appointment) -> Value {
+    json!({
+        "key": row.key,
+        "status": row.status,
+        "disposition": row.disposition.to_string(),
+        "start": row.start.as_ref().map(crate::core::local_time::LocalTime::to_rfc3339),
+        "time_zone": row.start.as_ref().map(|start| start.zone.to_string()),
+        "patient": row.patient,
+        "type": row.visit_type,
+        "location": row.location,
+        "provider": row.provider,
+        "ids": row.ids,
+        "generation": row.generation,
+        "timers": row.timers,
+        "wish": row.wish,
+        "created_at": row.created_at,
+    })
+}
+
+/// Renders an entry of the journal.
+#[must_use]
+pub fn entry_json(seq: Seq, entry: &Entry) -> Value {
+    let outcomes: Vec<Value> = entry
+        .outcomes
+        .iter()
+        .map(|outcome| {
+            json!({
+                "appointment": outcome.appointment,
+                "event": outcome.event,
+                "because": outcome.because.to_string(),
+                "reason": outcome.because,
+            })
+        })
+        .collect();
+    json!({ "seq": seq, "at": entry.at, "cause": entry.cause, "outcomes": outcomes })
+}
+
+/// Renders a row of the outbox.
+#[must_use]
+pub fn outgoing_json(row: &Outgoing) -> Value {
+    let mut out = json!({
+        "id": row.id,
+        "state": row.state.name(),
+        "due": row.due,
+        "not_after": row.not_after,
+        "attempts": row.attempts,
+        "created_at": row.created_at,
+        "provider_id": row.provider_id,
+        "error": row.error,
+    });
+    match &row.effect {
+        Effect::SendSms(sms) => {
+            out["kind"] = json!(sms.kind.name());
+            out["to"] = json!(sms.to);
+            out["body"] = json!(sms.body);
+            out["about"] = json!(sms.about);
+        }
+        Effect::SendHl7(write_back) => {
+            out["kind"] = json!("write_back");
+            out["wish"] = json!(write_back.wish);
+            out["destination"] = json!(write_back.destination);
+            out["control_id"] = json!(write_back.control_id);
+            out["appointment"] = json!(write_back.appointment);
+        }
+    }
+    out
+}
