@@ -1,0 +1,474 @@
+//! The embedded engine: log in front, rows in memory, sled behind.
+//!
+//! A commit is one record in the log, one write and one sync; then its rows join those in memory.
+//! A reader looks there first, then at rows frozen for a checkpoint, then at the base. At open the
+//! log is replayed into the base, and written from its start again.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+use std::{fmt, mem};
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+
+use crate::store::backup::{self, Backup};
+use crate::store::base::{Base, guarded};
+use crate::store::checkpoint::{Checkpointer, Frozen};
+use crate::store::disk::{self, Disk, Real};
+use crate::store::gate::{Gate, Logged, lock};
+use crate::store::log::{self, Log};
+use crate::store::mark::{Mark, MarkFile};
+use crate::store::record::{self, Record};
+use crate::store::rows::{self, Rows, Slot};
+use crate::store::{
+    Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, TableStats, Version,
+    Write,
+};
+
+/// Free space is looked at again after this many commits or bytes, so that no clock is needed.
+const LOOK_EVERY_COMMITS: u32 = 256;
+const LOOK_EVERY_BYTES: u64 = 16 << 20;
+/// A buffer that one large commit needed is not kept.
+const BUFFER_KEPT_BYTES: usize = 1 << 20;
+
+/// How an [`Embedded`] store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of the store; created if it is not there.
+    pub folder: PathBuf,
+    /// Memory for pages of the base. 64 MiB serve about as many bytes of rows in use; with less
+    /// than that a checkpoint costs half as much processor time again.
+    pub cache_bytes: u64,
+    /// Size of a log segment, and so the bytes of rows kept in memory between checkpoints, and the
+    /// largest commit. Twice the size saves a tenth of the processor time of a checkpoint.
+    pub log_segment_bytes: u64,
+    /// Segments, at least two; with more, a burst waits later for the checkpoint.
+    pub log_segments: usize,
+    /// Commits are refused with [`Error::Full`] below this many bytes of free space.
+    pub free_floor_bytes: u64,
+    /// Opens a store whose log is damaged in the middle: keeps what comes before the damage, and
+    /// puts the log aside. Without it, opening fails with [`Error::Damaged`].
+    pub is_salvage: bool,
+    pub(super) disk: Arc<dyn Disk>,
+}
+
+impl Options {
+    /// The defaults for a folder.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            cache_bytes: 64 << 20,
+            log_segment_bytes: 32 << 20,
+            log_segments: 3,
+            free_floor_bytes: 256 << 20,
+            is_salvage: false,
+            disk: Arc::new(Real),
+        }
+    }
+}
+
+/// A store in a folder, for one process.
+///
+/// Dropping it is like a crash: nothing durable is lost, the next open replays the log.
+#[derive(Debug)]
+pub struct Embedded {
+    core: Arc<Core>,
+    worker: Option<JoinHandle<()>>,
+}
+
+struct Core {
+    options: Options,
+    gate: Arc<Gate>,
+    view: RwLock<View>,
+    writer: Mutex<Writer>,
+    checkpointer: Checkpointer,
+    /// Locks the folder until everything above is gone.
+    _lock: File,
+}
+
+/// The rows that are not yet in the base.
+#[derive(Debug, Default)]
+struct View {
+    active: Rows,
+    /// Oldest first.
+    frozen: Vec<Arc<Frozen>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    log: Log,
+    generation: u64,
+    sequence: u64,
+    buffer: Vec<u8>,
+    commits_since_look: u32,
+    bytes_since_look: u64,
+}
+
+impl Embedded {
+    /// Opens a store, creating it, and replays its log.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if it is open elsewhere, [`Error::Damaged`] if it cannot be trusted,
+    /// [`Error::Io`].
+    pub fn open(options: Options) -> Result<Self, Error> {
+        disk::create_folder(&options.folder)?;
+        let lock = lock_folder(&options.folder)?;
+        let (checkpointer, log, mark) = recover(&options)?;
+        for segment in (0..options.log_segments.max(2)).rev().filter(|n| *n != log.current()) {
+            checkpointer.add_free(segment);
+        }
+        let writer = Writer {
+            log,
+            generation: mark.generation,
+            sequence: mark.sequence,
+            buffer: Vec::new(),
+            // The first commit looks.
+            commits_since_look: LOOK_EVERY_COMMITS,
+            bytes_since_look: 0,
+        };
+        let core = Arc::new(Core {
+            options,
+            gate: Arc::default(),
+            view: RwLock::default(),
+            writer: Mutex::new(writer),
+            checkpointer,
+            _lock: lock,
+        });
+        let worker = std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn({
+                let core = Arc::clone(&core);
+                move || core.checkpointer.run(&core.gate, || core.forget_oldest())
+            })
+            .map_err(|source| Error::io("start a thread for", &core.options.folder, source))?;
+        Ok(Self { core, worker: Some(worker) })
+    }
+
+    /// Brings everything into the base and takes no further commit.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] if the base refuses; nothing durable is lost by that.
+    pub fn close(&self) -> Result<(), Error> {
+        self.checkpoint()?;
+        self.core.gate.poison("it was closed");
+        Ok(())
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.core.checkpointer.stop();
+        if let Some(Err(_panic)) = self.worker.take().map(JoinHandle::join) {
+            tracing::error!("Checkpoint thread of the store panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("folder", &self.options.folder).finish_non_exhaustive()
+    }
+}
+
+fn lock_folder(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let io = |source| Error::io("lock", &path, source);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        rustix::io::Errno::WOULDBLOCK => Error::Locked { path: folder.to_path_buf() },
+        other => io(other.into()),
+    })?;
+    Ok(file)
+}
+
+/// Brings the base up to the last durable commit and starts an empty log.
+fn recover(options: &Options) -> Result<(Checkpointer, Log, Mark), Error> {
+    let (folder, disk) = (options.folder.as_path(), &options.disk);
+    let base = Base::open(&folder.join("base"), options.cache_bytes)?;
+    let (file, mark) = MarkFile::open(&**disk, &folder.join("mark"))?;
+    let is_empty = guarded(|| Ok(base.everything().next().is_none()))?;
+    if mark.as_ref().map_or(!is_empty, |mark| is_empty && !mark.tables.is_empty()) {
+        return Err(Error::damaged("checkpoint mark and base do not belong together"));
+    }
+    let mark = mark.unwrap_or_default();
+    let found = log::read(&**disk, folder, mark.generation, mark.sequence)?;
+    if let (Some(hole), false) = (found.hole, options.is_salvage) {
+        let text = format!("log record {} of up to {}", hole.missing, hole.last_seen);
+        return Err(Error::damaged(text));
+    }
+    let checkpointer = Checkpointer::new(Arc::clone(disk), base, file, mark.clone());
+    if mark.is_applying {
+        checkpointer.recount()?;
+    }
+    let mut sequence = mark.sequence;
+    if let Some(last) = found.records.last() {
+        sequence = last.sequence;
+        checkpointer.absorb(&replay(found.records), sequence)?;
+    }
+    // Sequences seen behind a hole are not given out again.
+    sequence = sequence.max(found.hole.map_or(0, |hole| hole.last_seen));
+    if found.hole.is_some() {
+        log::set_aside(folder, mark.generation)?;
+    }
+    let generation = getrandom::u64()
+        .map_err(|error| Error::io("draw a number for", folder, std::io::Error::other(error)))?;
+    checkpointer.begin_generation(generation, sequence)?;
+    let count = options.log_segments.max(2);
+    let log = Log::create(&**disk, folder, count, options.log_segment_bytes)?;
+    disk::sync_tree(folder)?;
+    let mark = checkpointer.latest();
+    Ok((checkpointer, log, mark))
+}
+
+fn replay(records: Vec<Record>) -> Rows {
+    let mut replayed = Rows::new();
+    for record in records {
+        rows::lay(&mut replayed, Version(record.sequence), record.writes);
+    }
+    replayed
+}
+
+impl Core {
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_oldest(&self) {
+        let oldest = {
+            let frozen = &mut self.view_mut().frozen;
+            (!frozen.is_empty()).then(|| frozen.remove(0))
+        };
+        // Freeing many rows takes a while: not under the lock.
+        drop(oldest);
+    }
+
+    fn read(&self, view: &View, key: &Key) -> Result<Option<Row>, Error> {
+        view.slot(key).map_or_else(|| self.checkpointer.base.get(key), |slot| Ok(slot.row()))
+    }
+
+    fn check_versions(&self, preconditions: Vec<(Key, Version)>) -> Result<(), Error> {
+        let view = self.view();
+        for (key, version) in preconditions {
+            let found = match view.slot(&key) {
+                Some(Slot { value: None, .. }) => Version::ABSENT,
+                Some(Slot { version, .. }) => *version,
+                None => self.checkpointer.base.version(&key)?,
+            };
+            if found != version {
+                return Err(Error::Conflict { key });
+            }
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, Error> {
+        let stat = statvfs(&self.options.folder)
+            .map_err(|error| Error::io("look at", &self.options.folder, error.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Looks at the free space now and then, and at each commit while there is too little.
+    fn check_space(&self, writer: &mut Writer) -> Result<(), Error> {
+        if writer.commits_since_look < LOOK_EVERY_COMMITS
+            && writer.bytes_since_look < LOOK_EVERY_BYTES
+        {
+            return Ok(());
+        }
+        let (free, floor) = (self.free_bytes()?, self.options.free_floor_bytes);
+        if free < floor {
+            return Err(Error::Full { path: self.options.folder.clone(), free, floor });
+        }
+        (writer.commits_since_look, writer.bytes_since_look) = (0, 0);
+        Ok(())
+    }
+
+    /// Freezes the rows in memory for a checkpoint and goes on in another segment.
+    fn rotate(&self, writer: &mut Writer) -> Result<(), Error> {
+        let next = self.checkpointer.take_free(&self.gate)?;
+        let frozen = {
+            let mut view = self.view_mut();
+            let frozen = Arc::new(Frozen {
+                rows: mem::take(&mut view.active),
+                last_sequence: writer.sequence,
+                segment: writer.log.current(),
+            });
+            view.frozen.push(Arc::clone(&frozen));
+            frozen
+        };
+        self.checkpointer.push(frozen);
+        writer.log.switch(next);
+        Ok(())
+    }
+
+    fn append(&self, writer: &mut Writer, writes: &[Write]) -> Result<Version, Error> {
+        let sequence = writer.sequence + 1;
+        writer.buffer.shrink_to(BUFFER_KEPT_BYTES);
+        record::encode(writer.generation, sequence, writes, &mut writer.buffer);
+        writer.log.append(&writer.buffer).map_err(|failed| match failed {
+            // The next record is written over this one.
+            log::Failed::Write(error) => error,
+            log::Failed::Sync(error) => {
+                self.gate.poison("a sync of the log failed");
+                error
+            }
+        })?;
+        writer.sequence = sequence;
+        writer.commits_since_look += 1;
+        writer.bytes_since_look += writer.buffer.len() as u64;
+        Ok(Version(sequence))
+    }
+}
+
+impl View {
+    /// The latest change of a row that the base does not have yet.
+    fn slot(&self, key: &Key) -> Option<&Slot> {
+        let frozen = || self.frozen.iter().rev().find_map(|frozen| frozen.rows.get(key));
+        self.active.get(key).or_else(frozen)
+    }
+
+    fn rows(&self) -> u64 {
+        let frozen = self.frozen.iter().map(|frozen| frozen.rows.len()).sum::<usize>();
+        (self.active.len() + frozen) as u64
+    }
+}
+
+impl Store for Embedded {
+    fn get(&self, key: &Key) -> Result<Option<Row>, Error> {
+        self.core.read(&self.core.view(), key)
+    }
+
+    fn snapshot(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, Error> {
+        let view = self.core.view();
+        keys.iter().map(|key| self.core.read(&view, key)).collect()
+    }
+
+    fn scan(&self, range: &Range, limit: usize, order: Order) -> Result<Vec<(Key, Row)>, Error> {
+        let view = self.core.view();
+        guarded(|| {
+            let mut layers = vec![rows::layer(&view.active, range, order)];
+            let frozen = view.frozen.iter().rev();
+            layers.extend(frozen.map(|frozen| rows::layer(&frozen.rows, range, order)));
+            layers.push(self.core.checkpointer.base.layer(range, order));
+            rows::merge(layers, limit, order)
+        })
+    }
+
+    fn log(&self, commit: Commit) -> Result<Logged, Error> {
+        let core = &self.core;
+        let ticket = core.gate.enter()?;
+        let mut writer = lock(&core.writer);
+        core.check_versions(commit.preconditions)?;
+        if commit.writes.is_empty() {
+            return Ok(Logged::new(ticket, Version(writer.sequence), commit.writes));
+        }
+        let bytes = record::encoded_bytes(&commit.writes);
+        let max = usize::try_from(core.options.log_segment_bytes).unwrap_or(usize::MAX);
+        if bytes > max {
+            return Err(Error::CommitSize { bytes, max });
+        }
+        core.check_space(&mut writer)?;
+        if !writer.log.has_room(bytes) {
+            core.rotate(&mut writer)?;
+        }
+        let version = core.append(&mut writer, &commit.writes)?;
+        Ok(Logged::new(ticket, version, commit.writes))
+    }
+
+    fn apply(&self, logged: Logged) -> Result<Committed, Error> {
+        let version = logged.version;
+        let (writes, turn) = logged.take(&self.core.gate)?;
+        rows::lay(&mut self.core.view_mut().active, version, writes);
+        drop(turn);
+        Ok(Committed { version })
+    }
+
+    fn checkpoint(&self) -> Result<(), Error> {
+        let turn = self.core.gate.enter()?;
+        {
+            let mut writer = lock(&self.core.writer);
+            if writer.log.offset() > 0 {
+                self.core.rotate(&mut writer)?;
+            }
+        }
+        drop(turn);
+        self.core.checkpointer.drain(&self.core.gate)
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        let mark = self.core.checkpointer.latest();
+        let pending_rows = self.core.view().rows();
+        let disk_bytes = disk::folder_bytes(&self.core.options.folder)?;
+        let writer = lock(&self.core.writer);
+        Ok(Stats {
+            tables: mark.tables,
+            pending_rows,
+            disk_bytes,
+            sequence: writer.sequence,
+            checkpoint_sequence: mark.sequence,
+            log_bytes: writer.log.offset(),
+        })
+    }
+
+    fn verify(&self) -> Result<Report, Error> {
+        self.checkpoint()?;
+        let marked = lock(&self.core.checkpointer.marked);
+        let mut report = Report::default();
+        match self.core.checkpointer.survey() {
+            Ok(survey) => {
+                report.damaged_rows = survey.damaged_rows;
+                report.damaged_keys = survey.damaged_keys;
+                report.tables = survey.tables;
+            }
+            Err(busy @ Error::Busy { .. }) => return Err(busy),
+            Err(error) => report.faults.push(error.to_string()),
+        }
+        compare(&marked.mark, &mut report);
+        let folder = &self.core.options.folder;
+        report
+            .faults
+            .extend(log::damaged(folder)?.into_iter().map(|name| format!("{name} is kept aside")));
+        // The writer stands still meanwhile: a record half written is no hole.
+        let _writer = lock(&self.core.writer);
+        let (generation, sequence) = (marked.mark.generation, marked.mark.sequence);
+        let found = log::read(&*self.core.options.disk, folder, generation, sequence)?;
+        report.log_records = found.records.len() as u64;
+        if let Some(hole) = found.hole {
+            report.faults.push(format!("log record {} is damaged", hole.missing));
+        }
+        Ok(report)
+    }
+
+    fn backup(&self, to: &Path) -> Result<Backup, Error> {
+        self.checkpoint()?;
+        let checkpointer = &self.core.checkpointer;
+        let _unchanging = lock(&checkpointer.marked);
+        backup::write(to, |range| {
+            checkpointer.give_way("backup")?;
+            let page = || vec![checkpointer.base.layer(range, Order::Ascending)];
+            guarded(|| rows::merge(page(), backup::PAGE_ROWS, Order::Ascending))
+        })
+    }
+
+    fn free_bytes(&self) -> Result<u64, Error> {
+        self.core.free_bytes()
+    }
+}
+
+/// Notes the tables that have more or fewer rows than were committed.
+fn compare(mark: &Mark, report: &mut Report) {
+    for table in crate::store::Table::ALL {
+        let rows = |tables: &std::collections::BTreeMap<_, TableStats>| {
+            tables.get(table).map_or(0, |stats: &TableStats| stats.rows)
+        };
+        let (expected, found) = (rows(&mark.tables), rows(&report.tables));
+        if expected != found {
+            report.miscounted.insert(*table, (expected, found));
+        }
+    }
+}
