@@ -8,3 +8,5 @@ pub mod hl7;
 pub mod sms;
 
 pub mod store;
+
+pub mod engine;

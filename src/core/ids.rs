@@ -87,7 +87,8 @@ impl OutboxId {
         let (millis, seq, index) =
             (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         // 48 bits of time, 40 of position, 12 of index: 100 bits are 20 digits of 5.
-        let bits = (millis & 0xffff_ffff_ffff) << 52 | (seq & 0xff_ffff_ffff) << 12 | (index & 0xfff);
+        let bits =
+            (millis & 0xffff_ffff_ffff) << 52 | (seq & 0xff_ffff_ffff) << 12 | (index & 0xfff);
         let digit = |place: u32| {
             let five = usize::try_from((bits >> (5 * place)) & 31).unwrap_or(0);
             DIGITS.get(five).map_or('0', |digit| char::from(*digit))

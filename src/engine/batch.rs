@@ -203,8 +203,7 @@ fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
         Some(row) => Some(rows::decode(key.table(), &row.value)?),
         None => None,
     };
-    let held =
-        Held { version, before: value.clone(), after: value.clone(), is_changed: false };
+    let held = Held { version, before: value.clone(), after: value.clone(), is_changed: false };
     rows.insert(id.clone(), held);
     Ok(value)
 }
@@ -228,9 +227,8 @@ fn index_timers(
     before: Option<&Appointment>,
     after: Option<&Appointment>,
 ) -> Result<(), Error> {
-    let wake = |row: &Appointment| -> Option<(Timestamp, u32)> {
-        Some((row.next_due()?, row.generation))
-    };
+    let wake =
+        |row: &Appointment| -> Option<(Timestamp, u32)> { Some((row.next_due()?, row.generation)) };
     let (old, new) = (before.and_then(wake), after.and_then(wake));
     if old == new {
         return Ok(());

@@ -240,7 +240,8 @@ impl Engine {
     }
 
     fn commit(&mut self, inputs: Inputs, now: Timestamp) -> Result<(), Error> {
-        let rules = Arc::clone(&*self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let rules =
+            Arc::clone(&*self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner));
         let frame = Frame { rules: &rules, now };
         let mut tries = 0;
         loop {
@@ -263,7 +264,7 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
+    fn refuse(&self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
         let category = refusal.category();
         for (_, reply) in inputs.received {
             drop(reply.send(Verdict::NotStored(category)));
@@ -271,7 +272,8 @@ impl Engine {
         for (_, reply) in inputs.events {
             drop(reply.send(Answer::NotStored(category)));
         }
-        let is_passing = matches!(refusal, store::Error::Full { .. } | store::Error::CommitSize { .. });
+        let is_passing =
+            matches!(refusal, store::Error::Full { .. } | store::Error::CommitSize { .. });
         if is_passing {
             warn!(error = %refusal, "The store refuses a commit; senders are told to keep theirs");
             return Ok(());

@@ -45,12 +45,8 @@ pub(crate) fn receive(
     received: &Received,
 ) -> Result<Filing, Error> {
     let digest = rows::digest(&received.raw);
-    let seen_key = rows::dedupe(
-        &received.source,
-        &received.sender,
-        &received.trigger,
-        &received.control_id,
-    )?;
+    let seen_key =
+        rows::dedupe(&received.source, &received.sender, &received.trigger, &received.control_id)?;
     if received.replay_of.is_none()
         && let Some(bytes) = batch.plain(&seen_key)?
     {
@@ -226,11 +222,7 @@ fn add_appointment(
 }
 
 /// Adds a phone and the appointments that it hears of.
-fn add_contact(
-    batch: &mut Batch<'_>,
-    scene: &mut Scene,
-    phone: &PhoneNumber,
-) -> Result<(), Error> {
+fn add_contact(batch: &mut Batch<'_>, scene: &mut Scene, phone: &PhoneNumber) -> Result<(), Error> {
     let Some(contact) = batch.contact(phone)? else { return Ok(()) };
     for key in &contact.appointments {
         add_appointment(batch, scene, key)?;

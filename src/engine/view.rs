@@ -316,9 +316,8 @@ impl View {
             let is_in_time = filter.since.is_none_or(|since| entry.at >= since)
                 && filter.until.is_none_or(|until| entry.at <= until);
             if is_in_time {
-                let mut row = entry_json(seq, &entry);
-                row["bytes"] = json!(raw.len());
-                found.push(row);
+                let bytes = json!({ "bytes": raw.len() });
+                found.push(joined(entry_json(seq, &entry), bytes));
             }
             Ok(found.len() < filter.limit)
         })?;
@@ -440,7 +439,7 @@ pub fn entry_json(seq: Seq, entry: &Entry) -> Value {
 /// Renders a row of the outbox.
 #[must_use]
 pub fn outgoing_json(row: &Outgoing) -> Value {
-    let mut out = json!({
+    let common = json!({
         "id": row.id,
         "state": row.state.name(),
         "due": row.due,
@@ -450,20 +449,28 @@ pub fn outgoing_json(row: &Outgoing) -> Value {
         "provider_id": row.provider_id,
         "error": row.error,
     });
-    match &row.effect {
-        Effect::SendSms(sms) => {
-            out["kind"] = json!(sms.kind.name());
-            out["to"] = json!(sms.to);
-            out["body"] = json!(sms.body);
-            out["about"] = json!(sms.about);
-        }
-        Effect::SendHl7(write_back) => {
-            out["kind"] = json!("write_back");
-            out["wish"] = json!(write_back.wish);
-            out["destination"] = json!(write_back.destination);
-            out["control_id"] = json!(write_back.control_id);
-            out["appointment"] = json!(write_back.appointment);
-        }
+    let own = match &row.effect {
+        Effect::SendSms(sms) => json!({
+            "kind": sms.kind.name(),
+            "to": sms.to,
+            "body": sms.body,
+            "about": sms.about,
+        }),
+        Effect::SendHl7(write_back) => json!({
+            "kind": "write_back",
+            "wish": write_back.wish,
+            "destination": write_back.destination,
+            "control_id": write_back.control_id,
+            "appointment": write_back.appointment,
+        }),
+    };
+    joined(common, own)
+}
+
+/// The keys of two objects in one.
+fn joined(mut first: Value, second: Value) -> Value {
+    if let (Value::Object(into), Value::Object(from)) = (&mut first, second) {
+        into.extend(from);
     }
-    out
+    first
 }

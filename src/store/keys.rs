@@ -65,6 +65,7 @@ tables! {
     Contact = b'c' "contact" (phi), "A phone number: consent, language, conversation.";
     Outbox = b'o' "outbox", "Effects to be carried out.";
     Due = b'x' "due" (phi), "What is to happen when; keys begin with the time.";
+    Ready = b'y' "ready", "Effects in their lanes, by the time they are due.";
     Task = b't' "task", "Work for a person.";
     Meta = b'm' "meta", "About the store itself.";
     Quarantine = b'q' "quarantine", "What could not be understood, kept as it came.";
