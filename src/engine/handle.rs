@@ -22,13 +22,16 @@ impl Handle {
         Self { inputs, store }
     }
 
+    /// Puts a message into the queue, in the order of the calls; waits while the queue is full.
+    pub async fn enqueue(&self, received: Received) -> Pending {
+        let (reply, verdict) = oneshot::channel();
+        let sent = self.inputs.send(Input::Received(Box::new(received), reply)).await;
+        Pending(sent.is_ok().then_some(verdict))
+    }
+
     /// Hands in a message; the verdict comes when it is durable.
     pub async fn submit(&self, received: Received) -> Verdict {
-        let (reply, verdict) = oneshot::channel();
-        if self.inputs.send(Input::Received(Box::new(received), reply)).await.is_err() {
-            return Verdict::NotStored(Category::Unavailable);
-        }
-        verdict.await.unwrap_or(Verdict::NotStored(Category::Unknown))
+        self.enqueue(received).await.verdict().await
     }
 
     /// Hands in any other event; the answer comes when it is durable.
@@ -65,5 +68,19 @@ impl Handle {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+}
+
+/// A message in the queue.
+#[derive(Debug)]
+pub struct Pending(Option<oneshot::Receiver<Verdict>>);
+
+impl Pending {
+    /// Waits for the verdict.
+    pub async fn verdict(self) -> Verdict {
+        match self.0 {
+            Some(verdict) => verdict.await.unwrap_or(Verdict::NotStored(Category::Unknown)),
+            None => Verdict::NotStored(Category::Unavailable),
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::core::ids::{AppointmentKey, OutboxId, Seq};
 use crate::core::rules::Rules;
 use crate::store::{self, Category, DueAt, Key, Order, Range, Store, Table};
 use batch::{Batch, Error};
-pub use handle::Handle;
+pub use handle::{Handle, Pending};
 use input::Input;
 pub use input::{ANSWER_WITHIN, Answer, Reading, Received, Verdict, Work};
 use rows::{Filed, Lane};

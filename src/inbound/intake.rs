@@ -1,0 +1,218 @@
+//! From the bytes of a frame to what the engine takes: character set, batch, reading, mapping.
+//!
+//! Synchronous, without socket or store. The same road is taken by a listener, by a replay and by
+//! the dry run on the command line, so that what one of them shows is what the others do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use crate::clock::Timestamp;
+use crate::core::ids::{Seq, SourceName};
+use crate::core::local_time::Zone;
+use crate::core::phone::Region;
+use crate::core::rules::Place;
+use crate::engine::{Reading, Received};
+use crate::hl7::{self, Charset, Message, batch, charset};
+use crate::mapping::{self, Mapping, Outcome, Site};
+
+/// Where messages of one feed are read.
+#[derive(Debug)]
+pub struct Intake {
+    /// The feed.
+    pub source: SourceName,
+    /// A character set that wins over what messages say of themselves.
+    pub charset: Option<Charset>,
+    /// The zone of times without one, where the place has none.
+    pub zone: Option<Zone>,
+    /// The region of phone numbers in national form.
+    pub region: Region,
+    /// Processing ids (MSH-11) that are taken; empty takes all.
+    pub processing_ids: Vec<String>,
+    /// What can be replaced while running.
+    pub live: RwLock<Arc<Live>>,
+}
+
+/// The part of an intake that a reload replaces.
+#[derive(Debug)]
+pub struct Live {
+    /// How messages are read.
+    pub mapping: Arc<Mapping>,
+    /// The practice's places.
+    pub locations: BTreeMap<String, Place>,
+    /// The zone where nothing else is known.
+    pub practice_zone: Zone,
+}
+
+/// Why a message was not read as events; decides the answer's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// None.
+    None,
+    /// There is no header to answer to.
+    Headless,
+    /// It is no message.
+    Parse,
+    /// The mapping found no way.
+    Mapping,
+    /// It is not meant for this system (MSH-11).
+    NotForUs,
+}
+
+/// One message of a frame, read.
+#[derive(Debug)]
+pub struct Parsed {
+    /// For the engine.
+    pub received: Received,
+    /// The message, as far as it could be read, to be answered.
+    pub request: Option<Message>,
+    /// What was wrong.
+    pub trouble: Trouble,
+}
+
+/// A frame, read.
+#[derive(Debug)]
+pub struct Frame {
+    /// Its messages, in order; at least one.
+    pub messages: Vec<Parsed>,
+    /// The control id of the batch around them (BHS-11).
+    pub batch_id: Option<String>,
+    /// The character set of the answer.
+    pub charset: Charset,
+}
+
+impl Intake {
+    /// The mapping and places in force.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Replaces mapping and places.
+    pub fn reload(&self, live: Live) {
+        *self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(live);
+    }
+
+    /// Reads a frame.
+    #[must_use]
+    pub fn read(&self, payload: &[u8], peer: &str, now: Timestamp) -> Frame {
+        let decoded = match charset::decode(payload, self.charset) {
+            Ok(decoded) => decoded,
+            Err(refusal) => {
+                let parsed = self.fault(payload, peer, Trouble::Parse, refusal.to_string());
+                return Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
+            }
+        };
+        let batch = batch::split(&decoded.text);
+        let charset = decoded.charset;
+        let batch_id = batch.control_id.map(str::to_owned);
+        let messages = match batch.messages.as_slice() {
+            [] => {
+                let fault = "there is no MSH segment".to_owned();
+                vec![self.fault(payload, peer, Trouble::Headless, fault)]
+            }
+            // The bytes as they came are kept; of a batch, each message as it was decoded.
+            [only] if batch_id.is_none() => {
+                vec![self.message(only, payload.to_vec(), peer, now)]
+            }
+            several => several
+                .iter()
+                .map(|text| self.message(text, charset::encode(text, charset), peer, now))
+                .collect(),
+        };
+        Frame { messages, batch_id, charset }
+    }
+
+    /// Reads a stored message again.
+    #[must_use]
+    pub fn reread(&self, raw: &[u8], seq: Seq, now: Timestamp) -> Vec<Parsed> {
+        let mut messages = self.read(raw, "replay", now).messages;
+        for parsed in &mut messages {
+            parsed.received.replay_of = Some(seq);
+        }
+        messages
+    }
+
+    /// Keeps bytes that are no message.
+    #[must_use]
+    pub fn fragment(&self, bytes: &[u8], peer: &str, fault: &str) -> Parsed {
+        self.fault(bytes, peer, Trouble::Headless, fault.to_owned())
+    }
+
+    fn message(&self, text: &str, raw: Vec<u8>, peer: &str, now: Timestamp) -> Parsed {
+        let msg = match Message::read(text) {
+            Ok(msg) => msg,
+            Err(fault) => {
+                let mut parsed = self.fault(&raw, peer, Trouble::Parse, fault.to_string());
+                parsed.request = hl7::ack::header_only(text);
+                if let Some(request) = &parsed.request {
+                    name(&mut parsed.received, &request.header());
+                }
+                return parsed;
+            }
+        };
+        let header = msg.header();
+        let live = self.live();
+        let mut received = self.received(raw, peer, Reading::NoEvent(String::new()));
+        name(&mut received, &header);
+        received.mapping = live.mapping.name().to_owned();
+        let (reading, trouble) = self.reading(&msg, &header, &live, now);
+        received.reading = reading;
+        Parsed { received, request: Some(msg), trouble }
+    }
+
+    fn reading(
+        &self,
+        msg: &Message,
+        header: &hl7::Header,
+        live: &Live,
+        now: Timestamp,
+    ) -> (Reading, Trouble) {
+        if hl7::is_acknowledgment(msg) {
+            let reason = "acknowledgment: an answer, not an event";
+            return (Reading::NoEvent(reason.to_owned()), Trouble::None);
+        }
+        let is_for_us = self.processing_ids.is_empty()
+            || self.processing_ids.contains(&header.processing_id);
+        if !is_for_us {
+            let reason = format!("processing id {} is not taken here", header.processing_id);
+            return (Reading::NoEvent(reason), Trouble::NotForUs);
+        }
+        let site = Site {
+            source: &self.source,
+            listener_zone: self.zone,
+            practice_zone: live.practice_zone,
+            region: self.region,
+            locations: &live.locations,
+        };
+        match live.mapping.apply(msg, &site, now) {
+            Outcome::Claims(claims) => (Reading::Claims(claims), Trouble::None),
+            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.to_string()), Trouble::None),
+            Outcome::Failed(fault) => (Reading::Fault(fault.to_string()), Trouble::Mapping),
+        }
+    }
+
+    fn fault(&self, raw: &[u8], peer: &str, trouble: Trouble, fault: String) -> Parsed {
+        let received = self.received(raw.to_vec(), peer, Reading::Fault(fault));
+        Parsed { received, request: None, trouble }
+    }
+
+    fn received(&self, raw: Vec<u8>, peer: &str, reading: Reading) -> Received {
+        Received {
+            source: self.source.clone(),
+            peer: peer.to_owned(),
+            control_id: String::new(),
+            trigger: String::new(),
+            sender: String::new(),
+            mapping: String::new(),
+            raw,
+            reading,
+            replay_of: None,
+        }
+    }
+}
+
+fn name(received: &mut Received, header: &hl7::Header) {
+    received.control_id.clone_from(&header.control_id);
+    received.trigger = mapping::trigger_name(header);
+    received.sender = format!("{}|{}", header.sending_application, header.sending_facility);
+}

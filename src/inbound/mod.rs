@@ -1,0 +1,5 @@
+//! How things come in: listen, read, submit to the engine, answer what it says.
+
+pub mod intake;
+pub mod mllp;
+pub mod sms;
