@@ -8,3 +8,6 @@ pub mod hl7;
 pub mod sms;
 
 pub mod store;
+
+pub mod outbound;
+pub mod sim;
