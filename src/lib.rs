@@ -1,8 +1,10 @@
 //! `appointd`: an HL7 v2 / FHIR appointment integration engine.
 
 pub mod clock;
-pub mod core;
 pub mod phi;
+pub mod shutdown;
+
+pub mod core;
 
 pub mod hl7;
 pub mod sms;
@@ -10,3 +12,11 @@ pub mod sms;
 pub mod store;
 
 pub mod engine;
+
+pub mod inbound;
+pub mod outbound;
+
+pub mod sim;
+
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,3 @@
+//! Stand-ins for the peers, for the demo and for tests.
+
+pub mod phone;

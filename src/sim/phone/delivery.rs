@@ -1,0 +1,140 @@
+//! The background task that brings texts to their end and tells of it, and the webhooks it posts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::{Callbacks, Fate};
+use super::state::Text;
+use super::{Core, RetryOn, wire};
+use crate::sms::Form;
+use crate::sms::sid::MessageSid;
+use crate::sms::signature::{Algorithm, sign};
+use crate::sms::status::MessageStatus;
+
+/// Twilio's limits for a webhook.
+pub(super) const WEBHOOK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Works off accepted texts one by one, until told to stop.
+pub(super) async fn deliver_all(
+    core: Arc<Core>,
+    mut accepted: mpsc::Receiver<MessageSid>,
+    stop: CancellationToken,
+) {
+    let work = async {
+        while let Some(sid) = accepted.recv().await {
+            let mut is_open = core.is_open.subscribe();
+            // The sender lives in `core`, so waiting ends only when deliveries are let through.
+            drop(is_open.wait_for(|is_open| *is_open).await);
+            deliver(&core, &sid).await;
+        }
+    };
+    stop.run_until_cancelled(work).await;
+}
+
+async fn deliver(core: &Core, sid: &MessageSid) {
+    let Some((first, fate, callbacks)) = core.with_state(|state| {
+        let text = state.texts.iter().find(|text| text.sid == *sid)?;
+        Some((text.status, state.faults.fate(&text.to), state.faults.callbacks))
+    }) else {
+        return;
+    };
+    let mut late = Vec::new();
+    for (status, error_code) in steps(first, fate) {
+        let now = core.clock.now();
+        let Some(text) = core.change(|state| state.advance(sid, status, error_code, now)) else {
+            return;
+        };
+        match callbacks {
+            Callbacks::InOrder => call_back(core, &text).await,
+            Callbacks::Repeated => {
+                call_back(core, &text).await;
+                call_back(core, &text).await;
+            }
+            Callbacks::Reversed => late.push(text),
+            Callbacks::Lost => {}
+        }
+    }
+    for text in late.iter().rev() {
+        call_back(core, text).await;
+    }
+}
+
+/// The statuses that follow the first one.
+fn steps(first: MessageStatus, fate: Fate) -> Vec<(MessageStatus, Option<u32>)> {
+    let mut steps = Vec::new();
+    if first == MessageStatus::Accepted {
+        steps.push((MessageStatus::Queued, None));
+    }
+    match fate {
+        Fate::Failed(code) => steps.push((MessageStatus::Failed, Some(code))),
+        Fate::SentOnly => steps.push((MessageStatus::Sent, None)),
+        Fate::Delivered => {
+            steps.extend([(MessageStatus::Sent, None), (MessageStatus::Delivered, None)]);
+        }
+        Fate::Undelivered(code) => {
+            steps.extend([(MessageStatus::Sent, None), (MessageStatus::Undelivered, Some(code))]);
+        }
+    }
+    steps
+}
+
+async fn call_back(core: &Core, text: &Text) {
+    let Some(url) = &text.status_callback else { return };
+    let form = wire::status_callback(text, &core.settings.account_sid);
+    let token = format!("{}-{}", text.sid, text.status.as_str());
+    // Twilio does not repeat a status callback that was answered, whatever the answer.
+    post(core, url, &form, &token).await;
+}
+
+/// What became of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Posted {
+    pub(super) http_status: Option<u16>,
+    pub(super) attempts: u8,
+}
+
+/// Posts a patient's text, again as often as the settings say, then to the fallback.
+pub(super) async fn post_inbound(core: &Core, url: &str, form: &Form, token: &str) -> Posted {
+    let mut posted = Posted::default();
+    for _ in 0..=core.settings.retry.count.min(5) {
+        posted.attempts += 1;
+        posted.http_status = post(core, url, form, token).await;
+        if !core.settings.retry.on.applies(posted.http_status) {
+            break;
+        }
+    }
+    let is_answered = posted.http_status.is_some_and(|status| status < 400);
+    if let (false, Some(fallback)) = (is_answered, &core.settings.fallback_url) {
+        posted.attempts += 1;
+        posted.http_status = post(core, fallback, form, token).await;
+    }
+    posted
+}
+
+impl RetryOn {
+    const fn applies(self, http_status: Option<u16>) -> bool {
+        match (self, http_status) {
+            (_, None) => true,
+            (Self::ConnectFailure, Some(_)) => false,
+            (Self::All, Some(status)) => status >= 400,
+        }
+    }
+}
+
+async fn post(core: &Core, url: &str, form: &Form, token: &str) -> Option<u16> {
+    let signature = sign(Algorithm::HmacSha1, &core.settings.auth_token, url, Some(form));
+    let request = core
+        .http
+        .post(url)
+        .header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+        .header("User-Agent", "TwilioProxy/1.1")
+        .header("X-Twilio-Signature", signature)
+        .header("I-Twilio-Idempotency-Token", token)
+        .body(form.encode());
+    let response = request.send().await.ok()?;
+    Some(response.status().as_u16())
+}

@@ -1,0 +1,226 @@
+//! What an error code of Twilio's asks us to do.
+//!
+//! There are two thousand codes and six or seven things one can do. A code stands in a [`Table`],
+//! whose rows settings may add to or change, because Twilio warns that the code for a cause may
+//! change. An unknown refusal is permanent: sending again what was refused for an unknown reason
+//! would repeat the mistake.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a failure; what to do about it is [`Class::action`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The patient has unsubscribed, or the number belongs to someone else now.
+    OptedOut,
+    /// The number does not exist or cannot receive texts.
+    BadNumber,
+    /// No route to the number, or the carrier blocks it.
+    Unroutable,
+    /// The handset is off, or the carrier failed for now.
+    TransientDelivery,
+    /// Too many requests at once; this one was not processed.
+    ThrottleNow,
+    /// The sender's queue at Twilio is full.
+    ThrottleQueue,
+    /// The carrier's or the account's limit for the day is reached.
+    DailyCap,
+    /// The account, its credentials or its sender is not set up right; no text will pass.
+    Config,
+    /// The text itself is refused or filtered.
+    Content,
+    /// A rule on hours or recipients forbids the text.
+    Policy,
+    /// It is not known whether the text was accepted.
+    Ambiguous,
+    /// Anything else; it will fail again.
+    Permanent,
+}
+
+/// What a [`Class`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Record the opt-out; never send again until the patient opts in.
+    RecordOptOut,
+    /// Mark the number bad for this patient until the EHR sends another one; a task for staff.
+    MarkNumberBad,
+    /// No retry by text; contact by another way, a task for staff.
+    ContactOtherwise,
+    /// At most two more attempts, spaced widely, within hours and before the appointment.
+    RetrySpaced,
+    /// Exponential backoff from 100 ms to 30 s; always safe.
+    Backoff,
+    /// Pause this sender for minutes.
+    PauseSender,
+    /// Hold this sender's texts until the cap is reset (midnight, US Pacific time); alert.
+    HoldUntilReset,
+    /// Stop all sending, keep the queue, alert; attempts are not counted.
+    OpenBreaker,
+    /// No retry; alert with the template's name.
+    AlertTemplate,
+    /// Plan anew within the rule, or drop.
+    Replan,
+    /// Find out whether it was accepted before anything is sent again.
+    Reconcile,
+    /// No retry; a task for staff.
+    GiveUp,
+}
+
+impl Class {
+    /// What is to be done.
+    #[must_use]
+    pub const fn action(self) -> Action {
+        match self {
+            Self::OptedOut => Action::RecordOptOut,
+            Self::BadNumber => Action::MarkNumberBad,
+            Self::Unroutable => Action::ContactOtherwise,
+            Self::TransientDelivery => Action::RetrySpaced,
+            Self::ThrottleNow => Action::Backoff,
+            Self::ThrottleQueue => Action::PauseSender,
+            Self::DailyCap => Action::HoldUntilReset,
+            Self::Config => Action::OpenBreaker,
+            Self::Content => Action::AlertTemplate,
+            Self::Policy => Action::Replan,
+            Self::Ambiguous => Action::Reconcile,
+            Self::Permanent => Action::GiveUp,
+        }
+    }
+}
+
+/// Codes and their classes: the built-in rows, and those that settings put over them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Table(BTreeMap<u32, Class>);
+
+impl Table {
+    /// Puts a row over the built-in ones.
+    #[must_use]
+    pub fn with(mut self, code: u32, class: Class) -> Self {
+        self.0.insert(code, class);
+        self
+    }
+
+    /// Classifies an answer to a request that was not a success.
+    ///
+    /// ```
+    /// use appointd::sms::error_codes::{Class, Table};
+    /// let table = Table::default();
+    /// assert_eq!(table.refusal(400, Some(21610)), Class::OptedOut);
+    /// assert_eq!(table.refusal(400, None), Class::Permanent);
+    /// // Behind a gateway's 504 the text may well have been accepted.
+    /// assert_eq!(table.refusal(504, None), Class::Ambiguous);
+    /// ```
+    #[must_use]
+    pub fn refusal(&self, http_status: u16, code: Option<u32>) -> Class {
+        let by_code = code.and_then(|code| self.by_code(code));
+        match (http_status, by_code) {
+            (429, _) | (_, Some(Class::ThrottleNow)) => by_code.unwrap_or(Class::ThrottleNow),
+            // 408: the server gave up reading, or says so; nothing is known of the request.
+            (408 | 500.., _) => Class::Ambiguous,
+            (_, Some(class)) => class,
+            // A redirect means a wrong base address: Twilio sends none for messages.
+            (300..=399 | 401 | 403 | 404 | 405 | 407, None) => Class::Config,
+            (_, None) => Class::Permanent,
+        }
+    }
+
+    /// Classifies the error of a text that was accepted and then failed.
+    #[must_use]
+    pub fn delivery(&self, code: Option<u32>) -> Class {
+        code.and_then(|code| self.by_code(code)).unwrap_or(Class::Permanent)
+    }
+
+    fn by_code(&self, code: u32) -> Option<Class> {
+        self.0.get(&code).copied().or_else(|| built_in(code))
+    }
+}
+
+const fn built_in(code: u32) -> Option<Class> {
+    Some(match code {
+        21610 => Class::OptedOut,
+        21211 | 21217 | 21421 | 21614 | 30005 | 30006 => Class::BadNumber,
+        21612 | 30004 => Class::Unroutable,
+        30003 | 30008 | 30017 | 30022 | 30410 | 30450 => Class::TransientDelivery,
+        20429 | 14107 => Class::ThrottleNow,
+        21611 | 30001 => Class::ThrottleQueue,
+        30023 | 30027 | 63038 => Class::DailyCap,
+        20003
+        | 20005
+        | 20006
+        | 20404
+        | 21212
+        | 21408
+        | 21603
+        | 21606..=21609
+        | 21701..=21705
+        | 21710..=21712
+        | 30002
+        | 30032..=30035
+        | 35100..=35199 => Class::Config,
+        21602 | 21604 | 21617 | 21618 | 30007 => Class::Content,
+        30610 | 30640 => Class::Policy,
+        20500 | 20503 | 20504 => Class::Ambiguous,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_classified_by_code_then_by_status() {
+        let cases = [
+            (400, Some(21610), Class::OptedOut),
+            (400, Some(21211), Class::BadNumber),
+            (400, Some(21614), Class::BadNumber),
+            (400, Some(21612), Class::Unroutable),
+            (400, Some(21611), Class::ThrottleQueue),
+            (400, Some(63038), Class::DailyCap),
+            (429, Some(63038), Class::DailyCap),
+            (429, Some(20429), Class::ThrottleNow),
+            (429, None, Class::ThrottleNow),
+            (503, Some(20429), Class::ThrottleNow),
+            (401, Some(20003), Class::Config),
+            (401, None, Class::Config),
+            (404, None, Class::Config),
+            (302, None, Class::Config),
+            (400, Some(21608), Class::Config),
+            (400, Some(35118), Class::Config),
+            (400, Some(21617), Class::Content),
+            (400, Some(30610), Class::Policy),
+            (400, Some(20500), Class::Ambiguous),
+            (500, Some(21610), Class::Ambiguous),
+            (504, None, Class::Ambiguous),
+            (408, None, Class::Ambiguous),
+            (400, Some(99999), Class::Permanent),
+            (400, None, Class::Permanent),
+            (418, Some(0), Class::Permanent),
+        ];
+        let table = Table::default();
+        for (status, code, class) in cases {
+            assert_eq!(table.refusal(status, code), class, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_delivery_code_is_not_retried() {
+        let table = Table::default();
+        assert_eq!(table.delivery(Some(30003)).action(), Action::RetrySpaced);
+        assert_eq!(table.delivery(Some(30007)).action(), Action::AlertTemplate);
+        assert_eq!(table.delivery(Some(39999)).action(), Action::GiveUp);
+        assert_eq!(table.delivery(None).action(), Action::GiveUp);
+    }
+
+    #[test]
+    fn settings_overrule_the_built_in_rows() {
+        let table = Table::default().with(30008, Class::Unroutable).with(21999, Class::BadNumber);
+        assert_eq!(table.delivery(Some(30008)), Class::Unroutable);
+        assert_eq!(table.refusal(400, Some(21999)), Class::BadNumber);
+        let read: Table = serde_json::from_str(r#"{"30008":"unroutable"}"#).unwrap();
+        assert_eq!(read.delivery(Some(30008)), Class::Unroutable);
+        assert!(serde_json::from_str::<Table>(r#"{"30008":"whatever"}"#).is_err());
+    }
+}
