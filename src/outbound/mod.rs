@@ -1,3 +1,11 @@
-//! Acts on effects: takes outbox rows, talks to a peer, reports back.
+//! How effects leave the house: take a claimed row of the outbox, perform it, report how it went.
+//!
+//! Each lane (texts; each HL7 destination) is one task that asks the engine for work when it has
+//! room, so a slow or dead receiver holds up nothing but its own lane. What a report means for the
+//! row, and whether it is tried again, is decided by the core; a lane only pauses itself while its
+//! receiver is out of order.
 
+pub mod breaker;
+pub mod hl7;
+pub mod sms;
 pub mod twilio;
