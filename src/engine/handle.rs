@@ -58,6 +58,18 @@ impl Handle {
         self.inputs.max_capacity() - self.inputs.capacity()
     }
 
+    /// Whether no more inputs fit.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.inputs.capacity() == 0
+    }
+
+    /// Whether the engine has ended.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.inputs.is_closed()
+    }
+
     /// The reading side.
     #[must_use]
     pub fn view(&self) -> View {

@@ -1,0 +1,350 @@
+//! `/api/v1`: queries, replays and the store's keeping, for scripts and the command line.
+//!
+//! Every route but the description needs the bearer token that the daemon writes beside its store.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Context, has_token, problem};
+use crate::clock::Timestamp;
+use crate::core::event::Event;
+use crate::core::ids::{AppointmentKey, Seq};
+use crate::core::phone::{PhoneNumber, Region};
+use crate::engine::rows::Cause;
+use crate::engine::view::{Filter, Subject};
+use crate::engine::{Answer, Reading, Verdict};
+
+/// How many rows a query gives if it does not say.
+pub const LIMIT_DEFAULT: usize = 100;
+/// How many rows a query gives at most.
+pub const LIMIT_MAX: usize = 10_000;
+
+/// A query's narrowing, as it stands in an address or on the command line.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Narrowing {
+    /// A patient's record number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<String>,
+    /// A phone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// An appointment's key or one of its identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appointment: Option<String>,
+    /// Not older: RFC 3339, a date, or a span such as `7d` back from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Not newer, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Status or state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// At most so many rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// A narrowing that cannot be read: which part, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct BadNarrowing {
+    /// Which part.
+    pub field: &'static str,
+    /// Why.
+    pub problem: &'static str,
+}
+
+impl Narrowing {
+    /// Reads the parts.
+    ///
+    /// # Errors
+    /// The first that cannot be read.
+    pub fn filter(&self, now: Timestamp) -> Result<Filter, BadNarrowing> {
+        let phone = self.phone.as_deref().map(|text| PhoneNumber::parse(text, Region::US));
+        let phone = phone
+            .transpose()
+            .map_err(|_| BadNarrowing { field: "phone", problem: "is no phone number" })?;
+        Ok(Filter {
+            patient: self.patient.clone(),
+            phone,
+            appointment: self.appointment.clone(),
+            since: self.since.as_deref().map(|text| moment("since", text, now)).transpose()?,
+            until: self.until.as_deref().map(|text| moment("until", text, now)).transpose()?,
+            status: self.status.clone(),
+            limit: self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
+        })
+    }
+}
+
+fn moment(field: &'static str, text: &str, now: Timestamp) -> Result<Timestamp, BadNarrowing> {
+    if let Ok(at) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    if let Ok(day) = text.parse::<chrono::NaiveDate>() {
+        return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
+    }
+    let problem = "write 2026-12-01, 2026-12-01T09:30:00Z, or a span such as 7d";
+    crate::settings::parse_duration(text)
+        .and_then(|span| now.checked_sub_signed(span))
+        .ok_or(BadNarrowing { field, problem })
+}
+
+/// What is to be read again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Entries of the journal.
+    pub ids: Vec<u64>,
+    /// Whether to show what would be read, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Whether patients may be texted about it.
+    #[serde(default)]
+    pub notify: bool,
+}
+
+/// Where a backup goes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupTo {
+    /// A file on the daemon's machine.
+    pub file: std::path::PathBuf,
+}
+
+pub(super) fn router(context: Context) -> Router<Context> {
+    Router::new()
+        .route("/query/{subject}", get(query))
+        .route("/messages/{seq}/raw", get(raw))
+        .route("/replay", post(replay))
+        .route("/appointments/remind", post(remind))
+        .route("/store/stats", get(stats))
+        .route("/store/verify", post(verify))
+        .route("/store/backup", post(backup))
+        .layer(middleware::from_fn_with_state(context, guarded))
+        .route("/openapi.json", get(description))
+}
+
+async fn guarded(State(context): State<Context>, request: Request, next: Next) -> Response {
+    if has_token(&context, request.headers()) {
+        return next.run(request).await;
+    }
+    let mut answer = problem(StatusCode::UNAUTHORIZED, "a bearer token is needed", None);
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    answer
+}
+
+async fn description() -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, include_str!("openapi.json")).into_response()
+}
+
+/// Runs what reads the store off the threads that serve sockets.
+async fn read<T: Serialize + Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refusal)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &refusal, None),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the query failed", None),
+    }
+}
+
+async fn query(
+    State(context): State<Context>,
+    Path(subject): Path<String>,
+    Query(narrowing): Query<Narrowing>,
+) -> Response {
+    let Some(subject) = Subject::parse(&subject) else {
+        return problem(StatusCode::NOT_FOUND, "there is no such subject", Some("subject"));
+    };
+    let filter = match narrowing.filter(context.clock.now()) {
+        Ok(filter) => filter,
+        Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),
+    };
+    let view = context.handle.view();
+    read(move || view.query(subject, &filter).map_err(|error| error.to_string())).await
+}
+
+async fn raw(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
+    let view = context.handle.view();
+    match tokio::task::spawn_blocking(move || view.entry(Seq(seq))).await {
+        Ok(Ok(Some((_, raw)))) => {
+            ([(header::CONTENT_TYPE, "application/octet-stream")], raw).into_response()
+        }
+        Ok(Ok(None)) => problem(StatusCode::NOT_FOUND, "there is no such entry", Some("seq")),
+        Ok(Err(_)) | Err(_) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "the entry cannot be read", None)
+        }
+    }
+}
+
+async fn replay(State(context): State<Context>, Json(order): Json<Replay>) -> Response {
+    let mut rows = Vec::new();
+    for id in &order.ids {
+        rows.push(replay_one(&context, Seq(*id), &order).await);
+    }
+    Json(rows).into_response()
+}
+
+/// Reads a stored message again with the mapping in force.
+async fn replay_one(context: &Context, seq: Seq, order: &Replay) -> Value {
+    let view = context.handle.view();
+    let entry = tokio::task::spawn_blocking(move || view.entry(seq)).await;
+    let Ok(Ok(Some((entry, raw)))) = entry else {
+        return json!({ "seq": seq, "error": "there is no such entry" });
+    };
+    let Cause::Message(meta) = entry.cause else {
+        return json!({ "seq": seq, "error": "this entry is no message" });
+    };
+    let Some(intake) = context.intakes.iter().find(|intake| intake.source == meta.source) else {
+        return json!({ "seq": seq, "error": "its source is no longer configured" });
+    };
+    let mut read = Vec::new();
+    for mut parsed in intake.reread(&raw, seq, context.clock.now()) {
+        if !order.notify
+            && let Reading::Claims(claims) = &mut parsed.received.reading
+        {
+            for claim in claims {
+                claim.quiet = Some("replayed without --notify".to_owned());
+            }
+        }
+        let reading = reading_json(&parsed.received.reading);
+        if order.dry_run {
+            read.push(reading);
+            continue;
+        }
+        let verdict = context.handle.submit(parsed.received).await;
+        read.push(json!({ "read": reading, "stored": verdict_json(&verdict) }));
+    }
+    json!({ "seq": seq, "messages": read })
+}
+
+/// Renders what a message was read as.
+#[must_use]
+pub fn reading_json(reading: &Reading) -> Value {
+    match reading {
+        Reading::Claims(claims) => {
+            json!(claims.iter().map(crate::core::claim::Claim::to_json).collect::<Vec<_>>())
+        }
+        Reading::NoEvent(reason) => json!({ "event": null, "reason": reason }),
+        Reading::Fault(fault) => json!({ "event": null, "fault": fault }),
+    }
+}
+
+fn verdict_json(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Stored { seq, filed, is_repeated } => {
+            json!({ "seq": seq, "filed": filed, "repeated": is_repeated })
+        }
+        Verdict::NotStored(_) => json!({ "error": "not stored, try again later" }),
+    }
+}
+
+/// The appointment to remind of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remind {
+    /// Its key, or one of its identifiers.
+    pub appointment: String,
+}
+
+async fn remind(State(context): State<Context>, Json(order): Json<Remind>) -> Response {
+    let view = context.handle.view();
+    let name = order.appointment.clone();
+    let known = tokio::task::spawn_blocking(move || view.appointment(&name)).await;
+    let Ok(Ok(Some(known))) = known else {
+        return problem(StatusCode::NOT_FOUND, "there is no such appointment", Some("appointment"));
+    };
+    let appointment: AppointmentKey = known.key;
+    match context.handle.act(Event::RemindNow { appointment }).await {
+        Answer::Decided { seq, outcomes } => {
+            let outcomes: Vec<Value> = outcomes
+                .iter()
+                .map(|outcome| {
+                    json!({
+                        "appointment": outcome.appointment,
+                        "event": outcome.event,
+                        "because": outcome.because.to_string(),
+                    })
+                })
+                .collect();
+            Json(json!({ "seq": seq, "outcomes": outcomes })).into_response()
+        }
+        Answer::NotStored(_) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "not stored, try again later", None)
+        }
+    }
+}
+
+async fn stats(State(context): State<Context>) -> Response {
+    let store = Arc::clone(context.handle.store());
+    read(move || store.stats().map(|stats| stats_json(&stats)).map_err(|e| e.to_string())).await
+}
+
+async fn verify(State(context): State<Context>) -> Response {
+    let store = Arc::clone(context.handle.store());
+    read(move || store.verify().map(|report| report_json(&report)).map_err(|e| e.to_string()))
+        .await
+}
+
+async fn backup(State(context): State<Context>, Json(order): Json<BackupTo>) -> Response {
+    let store = Arc::clone(context.handle.store());
+    read(move || {
+        let backup = store.backup(&order.file).map_err(|error| error.to_string())?;
+        Ok(json!({ "file": order.file, "rows": backup.rows }))
+    })
+    .await
+}
+
+/// Renders what a store holds.
+#[must_use]
+pub fn stats_json(stats: &crate::store::Stats) -> Value {
+    let tables: Value = stats
+        .tables
+        .iter()
+        .map(|(table, held)| {
+            (table.name().to_owned(), json!({ "rows": held.rows, "bytes": held.bytes }))
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    json!({
+        "tables": tables,
+        "pending_rows": stats.pending_rows,
+        "disk_bytes": stats.disk_bytes,
+        "sequence": stats.sequence,
+        "checkpoint_sequence": stats.checkpoint_sequence,
+        "log_bytes": stats.log_bytes,
+    })
+}
+
+/// Renders what a walk over a store found.
+#[must_use]
+pub fn report_json(report: &crate::store::Report) -> Value {
+    let tables: Value = report
+        .tables
+        .iter()
+        .map(|(table, held)| (table.name().to_owned(), json!(held.rows)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    json!({
+        "sound": report.is_sound(),
+        "rows": tables,
+        "damaged_rows": report.damaged_rows,
+        "damaged_keys": report.damaged_keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "miscounted": report.miscounted.iter().map(|(table, (expected, found))| {
+            json!({ "table": table.name(), "expected": expected, "found": found })
+        }).collect::<Vec<_>>(),
+        "log_records": report.log_records,
+        "faults": report.faults,
+    })
+}
