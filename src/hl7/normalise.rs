@@ -15,7 +15,7 @@ use super::tokens::FIELD_PARTS_MAX;
 
 /// Most segments in one message: far above any appointment, bounds memory.
 const SEGMENTS_MAX: usize = 65_536;
-/// Most repairs of one kind listed one by one.
+/// Most repairs listed one by one; above it a message is odd enough to be looked at.
 const REPAIRS_MAX: usize = 64;
 /// Segments seen glued to the one before, and recognised when a set id follows the name.
 const GLUED: [[u8; 3]; 5] = [*b"NK1", *b"NTE", *b"PV1", *b"AIL", *b"RGS"];
@@ -279,10 +279,10 @@ impl Lines {
             at += line.len();
         }
         if crlf {
-            self.repair(Repair::CarriageReturnLineFeedEnds);
+            self.repairs.push(Repair::CarriageReturnLineFeedEnds);
         }
         if self.blank_lines > 0 {
-            self.repair(Repair::BlankLines { count: self.blank_lines });
+            self.repairs.push(Repair::BlankLines { count: self.blank_lines });
         }
         Ok(())
     }
