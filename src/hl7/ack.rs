@@ -232,8 +232,9 @@ impl<'a> Writer<'a> {
         out.push_str(name);
         for field in fields {
             out.push(self.separators.field);
-            // What is copied from a repaired request may hold a line feed.
-            out.extend(field.chars().map(|char| if char == '\n' { ' ' } else { char }));
+            // What is copied may hold a line feed, or a byte that frames are made of.
+            let visible = |char: char| if char.is_control() && char != '\t' { ' ' } else { char };
+            out.extend(field.chars().map(visible));
         }
         out.push('\r');
     }

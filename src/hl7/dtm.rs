@@ -126,10 +126,15 @@ impl Dtm {
             });
         }
         let (stamp, offset) = split_offset(text);
+        let short_offset = offset.is_some_and(|offset| offset.len() == 3);
         let offset = offset.map(read_offset).transpose()?;
         let (whole, fraction) = stamp.split_once(['.', ',']).unwrap_or((stamp, ""));
         let digits = digits_of(whole)?;
         let (local, precision) = civil(&digits, fraction, whole.len() + 1)?;
+        if short_offset && precision < Precision::Hour {
+            // `2026-03` is a month elsewhere, and no year at an offset.
+            return Err(Error::Offset);
+        }
         Ok(Self { local, precision, offset })
     }
 
@@ -362,6 +367,7 @@ mod tests {
             ("202603010900+9900", Error::Offset),
             ("202603010900+0175", Error::Offset),
             ("202603010900+", Error::Offset),
+            ("2026-03", Error::Offset),
             ("202603010900-5", Error::Offset),
         ] {
             assert_eq!(Dtm::parse(text), Err(error), "{text:?}");

@@ -12,6 +12,8 @@ use memchr::{memchr, memchr2};
 use tokio_util::bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::Category;
+
 /// Start block: opens a frame.
 pub const START: u8 = 0x0B;
 /// End block: closes the payload.
@@ -123,6 +125,18 @@ pub enum Error {
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub const fn category(&self) -> Category {
+        match self {
+            Self::Junk { .. } => Category::Malformed,
+            Self::Reserved { .. } => Category::Rejected,
+            Self::Io(_) => Category::Unavailable,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

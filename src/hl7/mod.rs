@@ -3,7 +3,7 @@
 //! On the way in: [`frame`] cuts a stream into MLLP frames, [`charset`] turns a payload into text,
 //! [`batch`] finds the messages in it, [`message`] reads one and remembers each repair that it
 //! needed ([`normalise`]), [`path`] names a value in it. On the way back: [`ack`] builds the answer
-//! that [`ack_mode`] asks for, [`write`] edits a message byte for byte, [`receipt`] reads the
+//! that [`ack_mode`] asks for, [`mod@write`] edits a message byte for byte, [`receipt`] reads the
 //! peer's answer to it.
 //!
 //! Nothing here knows a socket, a clock, a store or what an appointment is. Whatever comes in is
@@ -58,6 +58,8 @@ pub enum Category {
     Unsupported,
     /// A limit or a rule says no.
     Rejected,
+    /// The other side or the system is not there; it may be later.
+    Unavailable,
     /// A promise of our own code is broken.
     Bug,
 }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use super::Category;
 use super::path::SegmentName;
@@ -15,7 +15,7 @@ use super::tokens::FIELD_PARTS_MAX;
 
 /// Most segments in one message: far above any appointment, bounds memory.
 const SEGMENTS_MAX: usize = 65_536;
-/// Most repairs of one kind listed one by one.
+/// Most repairs listed one by one; above it a message is odd enough to be looked at.
 const REPAIRS_MAX: usize = 64;
 /// Segments seen glued to the one before, and recognised when a set id follows the name.
 const GLUED: [[u8; 3]; 5] = [*b"NK1", *b"NTE", *b"PV1", *b"AIL", *b"RGS"];
@@ -224,6 +224,18 @@ pub(crate) fn is_header(line: &str, field_separator: Option<char>) -> bool {
         && encoding.bytes().all(|byte| byte.is_ascii_punctuation())
 }
 
+/// The lines of a text, each with its end.
+fn lines(text: &str, feeds_are_text: bool) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let bytes = rest.as_bytes();
+        let end = if feeds_are_text { memchr(b'\r', bytes) } else { memchr2(b'\r', b'\n', bytes) };
+        let (line, after) = rest.split_at_checked(end.map_or(rest.len(), |end| end + 1))?;
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 /// A line without the line feeds after its last visible character, and what follows them.
 fn without_end(line: &str) -> &str {
     let visible = line.trim_end_matches(is_blank).len();
@@ -254,24 +266,23 @@ impl Lines {
         }
         let end = at + inner.len();
         let mut crlf = false;
-        let ends_line = |char| char == '\r' || (char == '\n' && !feeds_are_text);
-        for line in body.split_inclusive(ends_line) {
-            let closed = line.strip_suffix(ends_line);
-            let content = closed.unwrap_or(line);
+        for line in lines(body, feeds_are_text) {
+            let closed = line.ends_with(|char| char == '\r' || (char == '\n' && !feeds_are_text));
+            let content = line.get(..line.len() - usize::from(closed)).unwrap_or_default();
             let kept = content.strip_prefix('\n').unwrap_or(content);
             crlf |= kept.len() < content.len();
             let is_last = at < end && at + line.len() > end;
             let kept = if is_last { without_end(kept) } else { kept };
             self.dropped += content.len() - kept.len();
-            let blank = self.line(kept, closed.is_some(), at)?;
+            let blank = self.line(kept, closed, at)?;
             self.blank_lines += usize::from(blank && at < end);
             at += line.len();
         }
         if crlf {
-            self.repair(Repair::CarriageReturnLineFeedEnds);
+            self.repairs.push(Repair::CarriageReturnLineFeedEnds);
         }
         if self.blank_lines > 0 {
-            self.repair(Repair::BlankLines { count: self.blank_lines });
+            self.repairs.push(Repair::BlankLines { count: self.blank_lines });
         }
         Ok(())
     }

@@ -162,12 +162,17 @@ impl<'a, L> Part<'a, L> {
 
     fn nth<M>(&self, level: Level, number: usize) -> Option<Part<'a, M>> {
         let index = number.checked_sub(1)?;
-        let undivided =
-            self.is_literal() || !self.raw().contains(level.separator(self.body.separators()));
-        if undivided {
-            return (index == 0).then(|| Part::new(self.body, self.start, self.end));
+        let separator = level.separator(self.body.separators());
+        let first = if self.is_literal() { None } else { self.raw().find(separator) };
+        match (index, first) {
+            // Most reads want the first part, which ends at the first separator.
+            (0, _) => {
+                let end = first.map_or(self.end, |first| self.start + first);
+                Some(Part::new(self.body, self.start, end))
+            }
+            (_, None) => None,
+            (_, Some(_)) => self.divide(level).into_iter().nth(index),
         }
-        self.divide(level).into_iter().nth(index)
     }
 }
 
