@@ -4,6 +4,7 @@
 //! A reader looks there first, then at rows frozen for a checkpoint, then at the base. At open the
 //! log is replayed into the base, and written from its start again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,8 +23,8 @@ use crate::store::mark::{Mark, MarkFile};
 use crate::store::record::{self, Record};
 use crate::store::rows::{self, Rows, Slot};
 use crate::store::{
-    Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, TableStats, Version,
-    Write,
+    Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, Table, TableStats,
+    Version, Write,
 };
 
 /// Free space is looked at again after this many commits or bytes, so that no clock is needed.
@@ -188,9 +189,12 @@ fn recover(options: &Options) -> Result<(Checkpointer, Log, Mark), Error> {
     let (folder, disk) = (options.folder.as_path(), &options.disk);
     let base = Base::open(&folder.join("base"), options.cache_bytes)?;
     let (file, mark) = MarkFile::open(&**disk, &folder.join("mark"))?;
-    let is_empty = guarded(|| Ok(base.everything().next().is_none()))?;
-    if mark.as_ref().map_or(!is_empty, |mark| is_empty && !mark.tables.is_empty()) {
-        return Err(Error::damaged("checkpoint mark and base do not belong together"));
+    let is_mismatch = match &mark {
+        Some(mark) => base.stamped()? < mark.sequence,
+        None => guarded(|| Ok(base.everything().next().is_some()))?,
+    };
+    if is_mismatch {
+        return Err(Error::damaged("the base and its checkpoint mark do not belong together"));
     }
     let mark = mark.unwrap_or_default();
     let found = log::read(&**disk, folder, mark.generation, mark.sequence)?;
@@ -462,8 +466,8 @@ impl Store for Embedded {
 
 /// Notes the tables that have more or fewer rows than were committed.
 fn compare(mark: &Mark, report: &mut Report) {
-    for table in crate::store::Table::ALL {
-        let rows = |tables: &std::collections::BTreeMap<_, TableStats>| {
+    for table in Table::ALL {
+        let rows = |tables: &BTreeMap<_, TableStats>| {
             tables.get(table).map_or(0, |stats: &TableStats| stats.rows)
         };
         let (expected, found) = (rows(&mark.tables), rows(&report.tables));
