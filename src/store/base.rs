@@ -25,6 +25,11 @@ use crate::store::{Error, Key, Order, Range, Row, Version};
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
+/// A page over a quarter of this becomes a file of its own, and a page holds up to 16 rows: with
+/// sled's 512 KiB that happens to ordinary messages of 8 KB. Measured with 2 MiB: a tenth less
+/// processor time and disk. It cannot change once a store exists.
+const SEGMENT_BYTES: usize = 2 << 20;
+
 /// Sorts before every table.
 const STAMP_KEY: &[u8] = b"\0stamp";
 const FIRST_TABLE_KEY: &[u8] = b"\x01";
@@ -137,7 +142,7 @@ impl Base {
         self.settle_blobs()
     }
 
-    /// sled keeps pages over 128 KiB in files of their own, with rising numbers for names, and
+    /// sled keeps pages over a quarter of a segment in files of their own, with rising numbers for names, and
     /// does not sync them.
     fn settle_blobs(&self) -> Result<(), Error> {
         let folder = self.folder.join("blobs");
@@ -189,6 +194,7 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Error> {
             .path(folder)
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::LowSpace)
+            .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
         let opened = guarded(|| Ok(config.open()))?;
         attempt += 1;

@@ -188,17 +188,17 @@ fn a_commit_larger_than_a_segment_is_refused_and_one_that_just_fits_is_not() {
 #[test]
 fn values_that_the_base_keeps_in_files_of_their_own_survive() {
     let lab = Lab::new();
-    let disk = std::sync::Arc::clone(&lab.disk);
-    let large = Options { log_segment_bytes: 1 << 20, disk, ..options(lab.path()) };
-    let store = Embedded::open(large).unwrap();
+    let disk = std::sync::Arc::clone(&lab.disk) as _;
+    let large = Options { log_segment_bytes: 1 << 20, ..options(lab.path()) };
+    let store = Embedded::open_on(disk, large).unwrap();
     for round in 0..6 {
-        store.commit(put("large", vec![round; 400_000])).unwrap();
+        store.commit(put("large", vec![round; 700_000])).unwrap();
         store.commit(put("small", vec![round])).unwrap();
     }
     store.checkpoint().unwrap();
     let after = lab.power_cut(Loss::Most, 0);
     let store = after.open().unwrap();
-    assert_eq!(value(&store, "large").unwrap(), vec![5; 400_000]);
+    assert_eq!(value(&store, "large").unwrap(), vec![5; 700_000]);
     assert!(store.verify().unwrap().is_sound());
 }
 

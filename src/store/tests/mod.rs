@@ -107,8 +107,8 @@ impl Lab {
     }
 
     fn open(&self) -> Result<Embedded, Error> {
-        let disk = Arc::clone(&self.disk);
-        Embedded::open(Options { disk, ..options(self.path()) })
+        let disk: Arc<dyn Disk> = Arc::clone(&self.disk) as _;
+        Embedded::open_on(disk, options(self.path()))
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {
