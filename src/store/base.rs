@@ -25,6 +25,15 @@ use crate::store::{Error, Key, Order, Range, Row, Version};
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
+/// A page over a quarter of this becomes a file of its own, and a page holds up to 16 rows: with
+/// sled's 512 KiB that happens to ordinary messages of 8 KB. Measured with 2 MiB: a tenth less
+/// processor time and disk. It cannot change once a store exists.
+const SEGMENT_BYTES: usize = 2 << 20;
+
+/// Sorts before every table.
+const STAMP_KEY: &[u8] = b"\0stamp";
+const FIRST_TABLE_KEY: &[u8] = b"\x01";
+
 /// The rows on disk.
 #[derive(Debug)]
 pub(super) struct Base {
@@ -86,7 +95,25 @@ impl Base {
 
     /// Reads everything, whatever its keys; to be drained inside [`guarded`].
     pub(super) fn everything(&self) -> Layer<'static> {
-        Box::new(self.db.iter().map(entry))
+        Box::new(self.db.range(FIRST_TABLE_KEY..).map(entry))
+    }
+
+    /// Notes up to which commit the base holds everything; the last thing before it is settled.
+    pub(super) fn stamp(&self, sequence: u64) -> Result<(), Error> {
+        self.db.insert(STAMP_KEY, &sequence.to_be_bytes()).map_err(failed)?;
+        Ok(())
+    }
+
+    /// The last commit noted; 0 in a new base.
+    ///
+    /// sled takes damaged bytes at the end of its file for a torn write and opens without them: then
+    /// the stamp is older than the mark.
+    pub(super) fn stamped(&self) -> Result<u64, Error> {
+        let stored = guarded(|| self.db.get(STAMP_KEY).map_err(failed))?;
+        let sequence = stored.map_or(Some(0), |stored| {
+            stored.first_chunk().map(|sequence| u64::from_be_bytes(*sequence))
+        });
+        sequence.ok_or_else(|| Error::damaged("the stamp of the base"))
     }
 
     /// Puts or deletes a row without making it durable; returns the length of the value before.
@@ -115,7 +142,7 @@ impl Base {
         self.settle_blobs()
     }
 
-    /// sled keeps pages over 128 KiB in files of their own, with rising numbers for names, and
+    /// sled keeps pages over a quarter of a segment in files of their own, with rising numbers for names, and
     /// does not sync them.
     fn settle_blobs(&self) -> Result<(), Error> {
         let folder = self.folder.join("blobs");
@@ -152,7 +179,10 @@ fn entry<'a>(found: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Entry<'a>,
 fn failed(error: sled::Error) -> Error {
     match error {
         sled::Error::Io(source) => Error::io("use", Path::new("base/db"), source),
-        other => Error::damaged(other.to_string()),
+        other @ (sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::Corruption { .. }) => Error::damaged(other.to_string()),
     }
 }
 
@@ -164,6 +194,7 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Error> {
             .path(folder)
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::LowSpace)
+            .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None);
         let opened = guarded(|| Ok(config.open()))?;
         attempt += 1;

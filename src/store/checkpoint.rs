@@ -84,6 +84,10 @@ impl Checkpointer {
 
     /// Makes a mark of another generation, so that what the log holds by now counts no more.
     pub(super) fn begin_generation(&self, generation: u64, sequence: u64) -> Result<(), Error> {
+        if self.base.stamped()? < sequence {
+            guarded(|| self.base.stamp(sequence))?;
+            self.base.settle()?;
+        }
         let mut marked = lock(&self.marked);
         marked.mark.generation = generation;
         marked.mark.sequence = sequence;
@@ -105,7 +109,10 @@ impl Checkpointer {
         self.write_mark(&mut marked)?;
         self.reached(Step::Apply)?;
         let mut tables = marked.mark.tables.clone();
-        guarded(|| self.change(rows, &mut tables))?;
+        guarded(|| {
+            self.change(rows, &mut tables)?;
+            self.base.stamp(last_sequence)
+        })?;
         self.reached(Step::Settle)?;
         self.base.settle()?;
         self.reached(Step::Mark)?;

@@ -11,7 +11,7 @@ use crate::store::Error;
 /// Only the daemon's user may read patient data.
 pub(super) const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// The steps of a checkpoint, each a place where power may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! A reader looks there first, then at rows frozen for a checkpoint, then at the base. At open the
 //! log is replayed into the base, and written from its start again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,8 +23,8 @@ use crate::store::mark::{Mark, MarkFile};
 use crate::store::record::{self, Record};
 use crate::store::rows::{self, Rows, Slot};
 use crate::store::{
-    Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, TableStats, Version,
-    Write,
+    Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, Table, TableStats,
+    Version, Write,
 };
 
 /// Free space is looked at again after this many commits or bytes, so that no clock is needed.
@@ -50,7 +51,6 @@ pub struct Options {
     /// Opens a store whose log is damaged in the middle: keeps what comes before the damage, and
     /// puts the log aside. Without it, opening fails with [`Error::Damaged`].
     pub is_salvage: bool,
-    pub(super) disk: Arc<dyn Disk>,
 }
 
 impl Options {
@@ -64,7 +64,6 @@ impl Options {
             log_segments: 3,
             free_floor_bytes: 256 << 20,
             is_salvage: false,
-            disk: Arc::new(Real),
         }
     }
 }
@@ -80,6 +79,7 @@ pub struct Embedded {
 
 struct Core {
     options: Options,
+    disk: Arc<dyn Disk>,
     gate: Arc<Gate>,
     view: RwLock<View>,
     writer: Mutex<Writer>,
@@ -113,9 +113,13 @@ impl Embedded {
     /// [`Error::Locked`] if it is open elsewhere, [`Error::Damaged`] if it cannot be trusted,
     /// [`Error::Io`].
     pub fn open(options: Options) -> Result<Self, Error> {
+        Self::open_on(Arc::new(Real), options)
+    }
+
+    pub(super) fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, Error> {
         disk::create_folder(&options.folder)?;
         let lock = lock_folder(&options.folder)?;
-        let (checkpointer, log, mark) = recover(&options)?;
+        let (checkpointer, log, mark) = recover(&disk, &options)?;
         for segment in (0..options.log_segments.max(2)).rev().filter(|n| *n != log.current()) {
             checkpointer.add_free(segment);
         }
@@ -130,6 +134,7 @@ impl Embedded {
         };
         let core = Arc::new(Core {
             options,
+            disk,
             gate: Arc::default(),
             view: RwLock::default(),
             writer: Mutex::new(writer),
@@ -184,13 +189,16 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
 }
 
 /// Brings the base up to the last durable commit and starts an empty log.
-fn recover(options: &Options) -> Result<(Checkpointer, Log, Mark), Error> {
-    let (folder, disk) = (options.folder.as_path(), &options.disk);
+fn recover(disk: &Arc<dyn Disk>, options: &Options) -> Result<(Checkpointer, Log, Mark), Error> {
+    let folder = options.folder.as_path();
     let base = Base::open(&folder.join("base"), options.cache_bytes)?;
     let (file, mark) = MarkFile::open(&**disk, &folder.join("mark"))?;
-    let is_empty = guarded(|| Ok(base.everything().next().is_none()))?;
-    if mark.as_ref().map_or(!is_empty, |mark| is_empty && !mark.tables.is_empty()) {
-        return Err(Error::damaged("checkpoint mark and base do not belong together"));
+    let is_mismatch = match &mark {
+        Some(mark) => base.stamped()? < mark.sequence,
+        None => guarded(|| Ok(base.everything().next().is_some()))?,
+    };
+    if is_mismatch {
+        return Err(Error::damaged("the base and its checkpoint mark do not belong together"));
     }
     let mark = mark.unwrap_or_default();
     let found = log::read(&**disk, folder, mark.generation, mark.sequence)?;
@@ -436,7 +444,7 @@ impl Store for Embedded {
         // The writer stands still meanwhile: a record half written is no hole.
         let _writer = lock(&self.core.writer);
         let (generation, sequence) = (marked.mark.generation, marked.mark.sequence);
-        let found = log::read(&*self.core.options.disk, folder, generation, sequence)?;
+        let found = log::read(&*self.core.disk, folder, generation, sequence)?;
         report.log_records = found.records.len() as u64;
         if let Some(hole) = found.hole {
             report.faults.push(format!("log record {} is damaged", hole.missing));
@@ -462,8 +470,8 @@ impl Store for Embedded {
 
 /// Notes the tables that have more or fewer rows than were committed.
 fn compare(mark: &Mark, report: &mut Report) {
-    for table in crate::store::Table::ALL {
-        let rows = |tables: &std::collections::BTreeMap<_, TableStats>| {
+    for table in Table::ALL {
+        let rows = |tables: &BTreeMap<_, TableStats>| {
             tables.get(table).map_or(0, |stats: &TableStats| stats.rows)
         };
         let (expected, found) = (rows(&mark.tables), rows(&report.tables));
