@@ -1,3 +1,7 @@
 //! The `appointd` binary: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    appointd::cli::main(std::env::args_os())
+}

@@ -2,4 +2,5 @@
 
 pub mod intake;
 pub mod mllp;
+pub mod poll;
 pub mod sms;

@@ -7,14 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_util::codec::{Decoder, Encoder};
 use tracing::{debug, error, info, warn};
 
 use super::breaker::Breaker;
+use super::mllp::{Connection, Exchange};
 use crate::clock::Clock;
 use crate::core::delivery::{Failure, Report};
 use crate::core::effect::{Effect, WriteBack};
@@ -22,15 +18,11 @@ use crate::core::event::Event;
 use crate::core::ids::DestinationName;
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Handle, Work};
-use crate::hl7::frame::{Incoming, MllpCodec};
 use crate::hl7::{AckCode, AckReceived, Charset, Message, charset};
 use crate::mapping::reverse::{self, Template};
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
-
-/// The largest answer that is read.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// How one destination is talked to.
 #[derive(Debug, Clone)]
@@ -49,9 +41,6 @@ pub struct Options {
     pub ack_timeout: Duration,
 }
 
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
-
 /// The lane of one destination.
 pub struct Hl7Lane {
     options: Options,
@@ -62,26 +51,10 @@ pub struct Hl7Lane {
     connection: Option<Connection>,
 }
 
-struct Connection {
-    socket: Box<dyn Socket>,
-    codec: MllpCodec,
-    buffer: BytesMut,
-}
-
 impl std::fmt::Debug for Hl7Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Hl7Lane({})", self.options.name)
     }
-}
-
-/// How one exchange went.
-enum Exchange {
-    /// An answer to our message.
-    Answered(AckReceived),
-    /// Nothing was sent.
-    NotSent(&'static str),
-    /// It was sent, and there is no answer to it.
-    NoAnswer(&'static str),
 }
 
 impl Hl7Lane {
@@ -142,9 +115,9 @@ impl Hl7Lane {
         };
         let payload = charset::encode(&text, charset);
         match self.exchange(&payload, &write_back.control_id).await {
-            Exchange::Answered(answer) => {
+            Exchange::Answered(answered) => {
                 self.note_success();
-                judge(&answer, &destination)
+                judge(&answered.ack, &destination)
             }
             Exchange::NotSent(code) => {
                 self.note_failure(code);
@@ -174,56 +147,26 @@ impl Hl7Lane {
     }
 
     async fn exchange(&mut self, payload: &[u8], control_id: &str) -> Exchange {
+        let options = &self.options;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => match self.connect().await {
-                Ok(connection) => connection,
-                Err(problem) => {
-                    debug!(destination = %self.options.name, error = %problem, "No connection");
-                    return Exchange::NotSent("connect");
+            None => {
+                let tls = options.tls.as_ref();
+                match Connection::open(&options.address, tls, options.connect_timeout).await {
+                    Ok(connection) => connection,
+                    Err(problem) => {
+                        debug!(destination = %options.name, error = %problem, "No connection");
+                        return Exchange::NotSent("connect");
+                    }
                 }
-            },
-        };
-        let mut frame = BytesMut::with_capacity(payload.len() + 3);
-        if MllpCodec::default().encode(payload, &mut frame).is_err() {
-            return Exchange::NotSent("framing_byte_in_value");
-        }
-        let within = self.options.ack_timeout;
-        match timeout(within, connection.socket.write_all(&frame)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Exchange::NoAnswer("write"),
-        }
-        let answer = timeout(within, connection.answer(control_id)).await;
-        match answer {
-            Ok(Ok(answer)) => {
-                self.connection = Some(connection);
-                Exchange::Answered(answer)
             }
-            // The connection is dropped: whatever still comes on it is no answer to the next one.
-            Ok(Err(code)) => Exchange::NoAnswer(code),
-            Err(_) => Exchange::NoAnswer("timeout"),
+        };
+        let exchange = connection.exchange(payload, control_id, options.ack_timeout).await;
+        if matches!(exchange, Exchange::Answered(_)) {
+            // Otherwise it is dropped: what still comes on it is no answer to the next message.
+            self.connection = Some(connection);
         }
-    }
-
-    async fn connect(&self) -> std::io::Result<Connection> {
-        let connect = async {
-            let stream = TcpStream::connect(&self.options.address).await?;
-            drop(tls::tune(&stream));
-            let socket: Box<dyn Socket> = match &self.options.tls {
-                None => Box::new(stream),
-                Some(connector) => Box::new(connector.connect(stream).await?),
-            };
-            Ok(socket)
-        };
-        let socket = timeout(self.options.connect_timeout, connect)
-            .await
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-        let limits = crate::hl7::frame::Limits {
-            frame_bytes_max: ANSWER_BYTES_MAX,
-            accept_bare_msh: true,
-            ..crate::hl7::frame::Limits::default()
-        };
-        Ok(Connection { socket, codec: MllpCodec::new(limits), buffer: BytesMut::new() })
+        exchange
     }
 
     fn note_success(&mut self) {
@@ -241,50 +184,6 @@ impl Hl7Lane {
             self.metrics.breaker(destination, true);
         }
     }
-}
-
-impl Connection {
-    /// Reads until the answer to a message comes.
-    async fn answer(&mut self, control_id: &str) -> Result<AckReceived, &'static str> {
-        loop {
-            while let Some(incoming) = self.codec.decode(&mut self.buffer).map_err(|_| "framing")? {
-                if let Some(answer) = read_answer(incoming, control_id)? {
-                    return Ok(answer);
-                }
-            }
-            let count = self.socket.read_buf(&mut self.buffer).await.map_err(|_| "read")?;
-            if count == 0 {
-                return Err("closed");
-            }
-        }
-    }
-}
-
-/// The answer in a frame; `None` for what may be passed over.
-fn read_answer(incoming: Incoming, control_id: &str) -> Result<Option<AckReceived>, &'static str> {
-    let frame = match incoming {
-        Incoming::Frame(frame) => frame,
-        // The receiver's commit byte says nothing about the application.
-        Incoming::Commit(_) => return Ok(None),
-        Incoming::Abandoned(_) | Incoming::Partial(_) | Incoming::TooLarge(_) => {
-            return Err("broken_answer");
-        }
-    };
-    let decoded = charset::decode(&frame.payload, None).map_err(|_| "answer_charset")?;
-    let message = Message::read(&decoded.text).map_err(|_| "answer_unreadable")?;
-    let answer = AckReceived::read(&message).map_err(|_| "answer_without_msa")?;
-    if answer.control_id != control_id {
-        return Err("answer_to_another_message");
-    }
-    // SRR: the filler's decision follows its receipt of the request.
-    let is_receipt_of_request =
-        answer.code == AckCode::CommitAccept && is_request_answer_awaited(&message);
-    Ok((!is_receipt_of_request).then_some(answer))
-}
-
-/// Whether the receiver announces an application answer (MSH-16 of a CA).
-fn is_request_answer_awaited(message: &Message) -> bool {
-    message.header().application_ack.eq_ignore_ascii_case("AL")
 }
 
 fn judge(answer: &AckReceived, destination: &DestinationName) -> Report {

@@ -7,5 +7,6 @@
 
 pub mod breaker;
 pub mod hl7;
+pub mod mllp;
 pub mod sms;
 pub mod twilio;

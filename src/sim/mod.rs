@@ -1,3 +1,4 @@
 //! Stand-ins for the peers, for the demo and for tests.
 
+pub mod ehr;
 pub mod phone;

@@ -1,0 +1,359 @@
+//! The composition root: settings in, a running daemon out, a drain at the end.
+//!
+//! Everything is read and every port is bound before anything runs; a fault at this stage ends the
+//! start with all that is known about it. Knows all rooms, and is known by none.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::core::rules::Rules;
+use crate::engine::{Engine, Handle, SharedRules};
+use crate::http::{self, Context, Health, Part};
+use crate::inbound::intake::{Intake, Live};
+use crate::inbound::mllp::{Listener, Options};
+use crate::inbound::poll;
+use crate::inbound::sms::Webhooks;
+use crate::mapping::Mapping;
+use crate::outbound::hl7::Hl7Lane;
+use crate::outbound::sms::{Backend, SmsLane};
+use crate::outbound::twilio::Twilio;
+use crate::settings::{self, Settings};
+use crate::shutdown::Tasks;
+use crate::sms::Secret;
+use crate::sms::error_codes::Table;
+use crate::store::{self, Store};
+use crate::telemetry::Metrics;
+use crate::tls;
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened.
+    #[error("store: {0}")]
+    Store(#[from] store::Error),
+    /// A port cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in the settings does not fit the world.
+    #[error("{0}")]
+    Setup(String),
+    /// The engine has ended by itself.
+    #[error("the engine has stopped: {0}")]
+    Engine(String),
+}
+
+/// A daemon, all ports bound, not yet taking anything.
+#[derive(Debug)]
+pub struct App {
+    settings: Settings,
+    clock: Clock,
+    handle: Handle,
+    rules: SharedRules,
+    engine: Option<Engine>,
+    intakes: Vec<Arc<Intake>>,
+    listeners: Vec<(Listener, SocketAddr)>,
+    acceptors: Vec<tls::Acceptor>,
+    http: (TcpListener, Option<tls::Acceptor>),
+    sms: Arc<SmsLane>,
+    twilio: Option<Twilio>,
+    webhooks: Option<Arc<Webhooks>>,
+    lanes: Vec<Hl7Lane>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    token: Secret,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Running {
+    tasks: Tasks,
+    engine_tasks: Tasks,
+    engine: Option<JoinHandle<Result<(), String>>>,
+    grace: Duration,
+    rules: SharedRules,
+    intakes: Vec<Arc<Intake>>,
+    acceptors: Vec<tls::Acceptor>,
+    /// The engine's door.
+    pub handle: Handle,
+    /// Where the listeners listen, in the order of the settings.
+    pub mllp: Vec<SocketAddr>,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// The token of the API.
+    pub token: Secret,
+}
+
+impl App {
+    /// Opens the store, binds all ports and prepares every room.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way.
+    pub async fn build(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let rules: SharedRules = Arc::new(RwLock::new(Arc::new(settings.rules.clone())));
+        let (engine, handle) = Engine::new(store, Arc::clone(&rules), clock.clone())?;
+        let metrics = Arc::new(Metrics::new());
+        let mut acceptors = Vec::new();
+        let (intakes, listeners) =
+            bind_listeners(&settings, &handle, &clock, &metrics, &mut acceptors).await?;
+        let http_tls = acceptor(settings.http.tls.as_ref(), &mut acceptors)?;
+        let http = (bind(settings.http.listen).await?, http_tls);
+        let twilio = settings.twilio_client().map_err(Error::Setup)?;
+        let backend = match (&settings.sms.backend, &twilio) {
+            (settings::Backend::Twilio, Some(twilio)) => Backend::Twilio(Box::new(twilio.clone())),
+            (settings::Backend::Twilio, None) => {
+                return Err(Error::Setup("sms.backend is twilio and [twilio] is not set".to_owned()));
+            }
+            (settings::Backend::File(path), _) => Backend::File(path.clone()),
+            (settings::Backend::Memory, _) => Backend::Memory(std::sync::Mutex::default()),
+        };
+        let shared = (clock.clone(), Arc::clone(&metrics));
+        let sms = SmsLane::new(backend, settings.sms.lane(), handle.clone(), shared);
+        let mut lanes = Vec::new();
+        for destination in &settings.destinations {
+            let options = destination.lane().map_err(Error::Setup)?;
+            let metrics = Arc::clone(&metrics);
+            lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
+        }
+        let webhooks = settings.webhooks(Table::default()).map(Arc::new);
+        let token = new_token();
+        Ok(Self {
+            clock,
+            handle,
+            rules,
+            engine: Some(engine),
+            intakes,
+            listeners,
+            acceptors,
+            http,
+            sms: Arc::new(sms),
+            twilio,
+            webhooks,
+            lanes,
+            metrics,
+            health: Arc::new(Health::default()),
+            token,
+            settings,
+        })
+    }
+
+    /// Where the listeners listen, in the order of the settings.
+    #[must_use]
+    pub fn mllp(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(_, address)| *address).collect()
+    }
+
+    /// The token of the API, to be written where the command line finds it.
+    #[must_use]
+    pub const fn token(&self) -> &Secret {
+        &self.token
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// If the engine's thread cannot be started.
+    pub fn start(mut self) -> Result<Running, Error> {
+        let tasks = Tasks::new();
+        let engine_tasks = Tasks::new();
+        let engine = self.engine.take().map(|engine| start_engine(engine, &engine_tasks));
+        let engine = engine.transpose()?;
+        for listener in &self.listeners {
+            self.health.set(&format!("listener {}", listener.1), Part::Up);
+        }
+        let mllp = self.mllp();
+        for (listener, _) in self.listeners {
+            tasks.spawn(listener.run(tasks.clone()));
+        }
+        tasks.spawn(Arc::clone(&self.sms).run(tasks.clone()));
+        for lane in self.lanes {
+            tasks.spawn(lane.run(tasks.clone()));
+        }
+        if let (Some(twilio), Some(number)) = (self.twilio, self.settings.polled_number()) {
+            let poller = poll::Poller::new(twilio, number, self.handle.clone(), self.clock.clone());
+            tasks.spawn(poller.run(tasks.stop_token()));
+        }
+        let (socket, acceptor) = self.http;
+        let http = socket.local_addr().unwrap_or(self.settings.http.listen);
+        let context = Context {
+            handle: self.handle.clone(),
+            intakes: Arc::new(self.intakes.clone()),
+            webhooks: self.webhooks,
+            metrics: Arc::clone(&self.metrics),
+            health: self.health,
+            token: self.token.clone(),
+            clock: self.clock,
+        };
+        let stop = tasks.stop_token();
+        tasks.spawn(async move {
+            if let Err(refusal) = http::serve(socket, acceptor, http::router(context), stop).await {
+                error!(error = %refusal, "The HTTP port has failed");
+            }
+        });
+        Ok(Running {
+            tasks,
+            engine_tasks,
+            engine,
+            grace: self.settings.shutdown_grace,
+            rules: self.rules,
+            intakes: self.intakes,
+            acceptors: self.acceptors,
+            handle: self.handle,
+            mllp,
+            http,
+            token: self.token,
+        })
+    }
+}
+
+impl Running {
+    /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Error> {
+        let mappings = self
+            .intakes
+            .iter()
+            .map(|intake| {
+                let listener = settings
+                    .listeners
+                    .iter()
+                    .find(|listener| listener.name == intake.source)
+                    .ok_or_else(|| {
+                        Error::Setup(format!("listener {} is gone; restart", intake.source))
+                    })?;
+                settings.mapping(&listener.mapping).map_err(Error::Setup)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for acceptor in &self.acceptors {
+            acceptor.reload().map_err(|refusal| Error::Setup(refusal.to_string()))?;
+        }
+        for (intake, mapping) in self.intakes.iter().zip(mappings) {
+            intake.reload(live(&settings.rules, mapping));
+        }
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(settings.rules.clone());
+        Ok(())
+    }
+
+    /// Whether the engine has ended by itself.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.engine.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// Stops: listeners and lanes first, the engine last.
+    ///
+    /// # Errors
+    /// If the engine ended with a fault.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        if !self.tasks.drain(self.grace).await {
+            warn!("Not everything ended within the grace period; what is claimed is taken up at the next start");
+        }
+        self.engine_tasks.drain(Duration::ZERO).await;
+        let Some(engine) = self.engine.take() else { return Ok(()) };
+        let ended = tokio::task::spawn_blocking(move || engine.join()).await;
+        match ended {
+            Ok(Ok(Ok(()))) => {
+                info!("Stopped; everything taken is on disk");
+                Ok(())
+            }
+            Ok(Ok(Err(fault))) => Err(Error::Engine(fault)),
+            Ok(Err(_)) | Err(_) => Err(Error::Engine("it panicked".to_owned())),
+        }
+    }
+}
+
+/// The engine has a thread of its own: it waits for the disk, and nothing else should.
+fn start_engine(
+    engine: Engine,
+    tasks: &Tasks,
+) -> Result<JoinHandle<Result<(), String>>, Error> {
+    let stop = tasks.stop_token();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|refusal| Error::Setup(refusal.to_string()))?;
+    std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || runtime.block_on(engine.run(stop)).map_err(|fault| fault.to_string()))
+        .map_err(|refusal| Error::Setup(refusal.to_string()))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
+}
+
+fn acceptor(
+    files: Option<&tls::ServerFiles>,
+    all: &mut Vec<tls::Acceptor>,
+) -> Result<Option<tls::Acceptor>, Error> {
+    let Some(files) = files else { return Ok(None) };
+    let acceptor = tls::Acceptor::new(files.clone())
+        .map_err(|refusal| Error::Setup(format!("tls: {refusal}")))?;
+    all.push(acceptor.clone());
+    Ok(Some(acceptor))
+}
+
+type Bound = (Vec<Arc<Intake>>, Vec<(Listener, SocketAddr)>);
+
+async fn bind_listeners(
+    settings: &Settings,
+    handle: &Handle,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    acceptors: &mut Vec<tls::Acceptor>,
+) -> Result<Bound, Error> {
+    let mut intakes = Vec::new();
+    let mut listeners = Vec::new();
+    for configured in &settings.listeners {
+        let mapping = settings.mapping(&configured.mapping).map_err(Error::Setup)?;
+        let intake = Arc::new(configured.intake(live(&settings.rules, mapping)));
+        let options = Options {
+            tls: acceptor(configured.tls.as_ref(), acceptors)?,
+            ..configured.options()
+        };
+        let socket = bind(configured.listen).await?;
+        let address = socket.local_addr().unwrap_or(configured.listen);
+        let shared = (clock.clone(), Arc::clone(metrics));
+        let listener =
+            Listener::new(socket, Arc::clone(&intake), options, handle.clone(), shared);
+        intakes.push(intake);
+        listeners.push((listener, address));
+    }
+    Ok((intakes, listeners))
+}
+
+/// The part of an intake that a reload replaces.
+fn live(rules: &Rules, mapping: Arc<Mapping>) -> Live {
+    Live {
+        mapping,
+        locations: rules.locations.clone(),
+        practice_zone: rules.practice.zone,
+    }
+}
+
+/// 256 random bits; without randomness the API stays closed.
+fn new_token() -> Secret {
+    let mut bytes = [0_u8; 32];
+    if getrandom::fill(&mut bytes).is_err() {
+        return Secret::new("");
+    }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Secret::new(&hex)
+}

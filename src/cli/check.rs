@@ -1,0 +1,95 @@
+//! `appointd check`: all faults at once, before a start or a reload.
+
+use std::time::Duration;
+
+use super::client::load;
+use super::{Config, Failure, block_on, out};
+use crate::app;
+use crate::core::effect::TextKind;
+use crate::mapping;
+use crate::outbound::mllp::Connection;
+use crate::outbound::twilio::Filter;
+use crate::settings::{Backend, Settings};
+
+/// How long a peer may take to be reached.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: Config,
+    /// Also try Twilio's credentials and every destination
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = load(&arguments.config)?;
+    let mut faults = mappings(&settings);
+    if arguments.online {
+        faults.extend(block_on(async { Ok(online(&settings).await) })?);
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Configuration(faults));
+    }
+    let languages: Vec<&str> =
+        settings.rules.texts.languages().iter().map(String::as_str).collect();
+    out::say(&format!(
+        "ok: {} listener(s), {} destination(s), {} text(s) in {}",
+        settings.listeners.len(),
+        settings.destinations.len(),
+        TextKind::ALL.len(),
+        languages.join(", ")
+    ));
+    Ok(())
+}
+
+/// Every mapping that a listener names has to exist, and to prove itself by its examples.
+fn mappings(settings: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    for listener in &settings.listeners {
+        match app::mapping_of(settings, &listener.mapping) {
+            Ok(mapping) => {
+                faults.extend(mapping::check_examples(&mapping).iter().map(ToString::to_string));
+            }
+            Err(fault) => {
+                faults.push(format!("listener {}: {fault}", listener.name));
+            }
+        }
+    }
+    for destination in &settings.destinations {
+        if let Err(fault) = app::lane_options(destination) {
+            faults.push(format!("destination {}: {fault}", destination.name));
+        }
+    }
+    faults
+}
+
+async fn online(settings: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    if settings.sms.backend == Backend::Twilio {
+        match app::twilio_of(settings) {
+            Ok(Some(twilio)) => {
+                if let Err(refusal) = twilio.list_recent(&Filter::default(), 1).await {
+                    faults.push(format!("twilio: {refusal}"));
+                }
+            }
+            Ok(None) => faults.push("twilio: not configured".to_owned()),
+            Err(fault) => faults.push(format!("twilio: {fault}")),
+        }
+    }
+    for destination in &settings.destinations {
+        let options = match app::lane_options(destination) {
+            Ok(options) => options,
+            Err(fault) => {
+                faults.push(format!("destination {}: {fault}", destination.name));
+                continue;
+            }
+        };
+        let opened = Connection::open(&options.address, options.tls.as_ref(), REACHED_WITHIN).await;
+        if let Err(refusal) = opened {
+            faults.push(format!("destination {}: {refusal}", destination.name));
+        }
+    }
+    faults
+}

@@ -1,0 +1,140 @@
+//! How a command reaches what it works on: a running daemon through its API, else its store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Config, Failure};
+use crate::outbound::twilio::{Reach, http_client};
+use crate::settings::{self, Loaded, Settings};
+use crate::store::{self, Embedded, Options, Store};
+
+/// What a running daemon leaves beside its store for the command line, readable by its user only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Beacon {
+    /// Where the API is.
+    pub(crate) url: String,
+    /// Its token.
+    pub(crate) token: String,
+}
+
+impl Beacon {
+    /// The file's place.
+    pub(crate) fn path(store: &Path) -> PathBuf {
+        store.join("api.json")
+    }
+
+    fn read(store: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(Self::path(store)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+/// What a command works on.
+pub(crate) enum Target {
+    /// A running daemon.
+    Daemon(Box<Client>),
+    /// The store of a stopped one.
+    Store(Arc<dyn Store>),
+}
+
+/// A client of the API.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    beacon: Beacon,
+}
+
+/// Reads the settings; faults become one line each.
+pub(crate) fn load(config: &Config) -> Result<Settings, Failure> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    match settings::load(&config.config, std::env::vars(), credentials.as_deref()) {
+        Ok(Loaded { settings, warnings }) => {
+            for warning in warnings {
+                super::out::complain(&format!("warning: {warning}"));
+            }
+            Ok(settings)
+        }
+        Err(faults) => {
+            Err(Failure::Configuration(faults.iter().map(ToString::to_string).collect()))
+        }
+    }
+}
+
+/// Opens the store in a folder.
+pub(crate) fn open(settings: &Settings) -> Result<Arc<dyn Store>, store::Error> {
+    let options = Options {
+        free_floor_bytes: settings.store.free_bytes_min,
+        ..Options::new(&settings.store.path)
+    };
+    Ok(Arc::new(Embedded::open(options)?))
+}
+
+/// Finds what a command works on.
+pub(crate) async fn target(settings: &Settings) -> Result<Target, Failure> {
+    if let Some(beacon) = Beacon::read(&settings.store.path) {
+        let client = Client::new(beacon)?;
+        if client.is_alive().await {
+            return Ok(Target::Daemon(Box::new(client)));
+        }
+    }
+    if !settings.store.path.exists() {
+        return Err(Failure::Failed(format!(
+            "there is no store at {}: has the daemon run with these settings?",
+            settings.store.path.display()
+        )));
+    }
+    let store = open(settings).map_err(|refusal| match refusal {
+        store::Error::Locked { .. } => Failure::Failed(format!(
+            "the daemon that uses {} does not answer on its API",
+            settings.store.path.display()
+        )),
+        other => Failure::Failed(other.to_string()),
+    })?;
+    Ok(Target::Store(store))
+}
+
+impl Client {
+    fn new(beacon: Beacon) -> Result<Self, Failure> {
+        let reach =
+            if beacon.url.starts_with("http:") { Reach::PlainLoopback } else { Reach::Network };
+        let http = http_client(reach, Duration::from_secs(5), Duration::from_secs(600))
+            .map_err(|refusal| Failure::Failed(refusal.to_string()))?;
+        Ok(Self { http, beacon })
+    }
+
+    async fn is_alive(&self) -> bool {
+        self.http.get(format!("{}/healthz", self.beacon.url)).send().await.is_ok()
+    }
+
+    /// Reads from the API.
+    pub(crate) async fn get<Q: Serialize>(&self, path: &str, query: &Q) -> Result<Value, Failure> {
+        let request = self.http.get(format!("{}/api/v1{path}", self.beacon.url)).query(query);
+        self.answer(request).await
+    }
+
+    /// Asks the API to do something.
+    pub(crate) async fn post<B: Serialize>(&self, path: &str, body: &B) -> Result<Value, Failure> {
+        let request = self.http.post(format!("{}/api/v1{path}", self.beacon.url)).json(body);
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+        let failed = |what: &dyn std::fmt::Display| Failure::Failed(format!("daemon: {what}"));
+        let answer = request
+            .bearer_auth(&self.beacon.token)
+            .send()
+            .await
+            .map_err(|refusal| failed(&refusal))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(|refusal| failed(&refusal))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+        let field = body.get("field").and_then(Value::as_str).unwrap_or("");
+        Err(failed(&format!("{detail} {field}").trim()))
+    }
+}

@@ -1,0 +1,145 @@
+//! `appointd run`: the daemon under systemd, or on a terminal.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::client::{Beacon, load, open};
+use super::{Config, Failure, block_on};
+use crate::app::{App, Running};
+use crate::clock::Clock;
+use crate::settings::{self, Settings};
+use crate::store::{Memory, Store};
+use crate::telemetry::{LogFormat, LogLevel, start_logging};
+
+/// How often it is looked whether the engine still runs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let settings = load(config)?;
+    let format = match settings.log.format {
+        Some(settings::Format::Json) => LogFormat::Json,
+        Some(settings::Format::Text) => LogFormat::Text,
+        None if std::io::stderr().is_terminal() => LogFormat::Text,
+        None => LogFormat::Json,
+    };
+    let log = start_logging(format, settings.log.level.name());
+    let store: Arc<dyn Store> = match settings.store.engine {
+        settings::Engine::Memory => Arc::new(Memory::new()),
+        settings::Engine::Sled => {
+            open(&settings).map_err(|refusal| Failure::Failed(format!("store: {refusal}")))?
+        }
+    };
+    block_on(Box::pin(serve(config.clone(), settings, store, log)))
+}
+
+async fn serve(
+    config: Config,
+    settings: Settings,
+    store: Arc<dyn Store>,
+    log: Option<LogLevel>,
+) -> Result<(), Failure> {
+    let failed = |refusal: &dyn std::fmt::Display| Failure::Failed(refusal.to_string());
+    let folder = settings.store.path.clone();
+    let has_folder = settings.store.engine != settings::Engine::Memory;
+    let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
+    let public_url = settings.http.public_url.clone();
+    let clock = Clock::system();
+    let app = App::build(settings, store, clock).await.map_err(|refusal| failed(&refusal))?;
+    let running = app.start().map_err(|refusal| failed(&refusal))?;
+    let url = match (scheme, public_url) {
+        // A certificate is made out to a name, which only the settings know.
+        ("https", Some(public_url)) => public_url.trim_end_matches('/').to_owned(),
+        _ => format!("{scheme}://{}", running.http),
+    };
+    let beacon = Beacon { url, token: running.token.expose().to_owned() };
+    if has_folder && let Err(refusal) = leave_beacon(&folder, &beacon) {
+        warn!(error = %refusal, "The command line will not find this daemon");
+    }
+    for address in &running.mllp {
+        info!(%address, "Listening for MLLP");
+    }
+    info!(address = %running.http, version = env!("CARGO_PKG_VERSION"), "Ready");
+    notify(&[NotifyState::Ready]);
+    let ended = attend(&config, &running, log.as_ref()).await;
+    notify(&[NotifyState::Stopping]);
+    if has_folder {
+        // A file that stays behind is found to be out of date by the next reader.
+        let _removed = std::fs::remove_file(Beacon::path(&folder)).is_ok();
+    }
+    let stopped = running.stop().await.map_err(|refusal| failed(&refusal));
+    ended.and(stopped)
+}
+
+/// Waits for signals; returns when it is time to stop.
+async fn attend(
+    config: &Config,
+    running: &Running,
+    log: Option<&LogLevel>,
+) -> Result<(), Failure> {
+    let failed = |refusal: std::io::Error| Failure::Failed(format!("signals: {refusal}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => reload(config, running, log),
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                if running.has_failed() {
+                    return Err(Failure::Failed("the engine has stopped; see the log".to_owned()));
+                }
+                // The engine runs and this loop turns: the watchdog may rest.
+                notify(&[NotifyState::Watchdog]);
+            }
+        }
+    }
+    info!("Stopping: what is in hand is finished first");
+    Ok(())
+}
+
+fn reload(config: &Config, running: &Running, log: Option<&LogLevel>) {
+    notify(&[NotifyState::Reloading]);
+    match load(config) {
+        Ok(settings) => {
+            if let Some(log) = log
+                && !log.set(settings.log.level.name())
+            {
+                warn!("The log level could not be changed");
+            }
+            match running.reload(&settings) {
+                Ok(()) => info!("Reloaded: rules, texts, mappings, certificates, log level"),
+                Err(refusal) => {
+                    error!(error = %refusal, "Not reloaded: what was in force stays in force");
+                }
+            }
+        }
+        Err(faults) => {
+            for fault in faults.to_string().lines() {
+                error!(fault, "Not reloaded: what was in force stays in force");
+            }
+        }
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _told = sd_notify::notify(states).is_ok();
+}
+
+fn leave_beacon(folder: &Path, beacon: &Beacon) -> std::io::Result<()> {
+    let text = serde_json::to_vec(beacon).map_err(std::io::Error::other)?;
+    let path = Beacon::path(folder);
+    let _old = std::fs::remove_file(&path).is_ok();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&text)
+}
