@@ -9,6 +9,8 @@ pub mod core;
 pub mod hl7;
 pub mod sms;
 
+pub mod settings;
+
 pub mod store;
 
 pub mod engine;
