@@ -5,6 +5,7 @@ pub mod core;
 pub mod phi;
 
 pub mod hl7;
+pub mod mapping;
 pub mod sms;
 
 pub mod store;

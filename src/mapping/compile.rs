@@ -108,7 +108,7 @@ fn joined_list(output: Output, chain: &[&Spec], faults: &Faults) -> Vec<Source> 
 
 /// A constant without condition ends the search: what follows is never asked.
 fn check_reach(list: &[Source], faults: &Faults) {
-    let is_final = |source: &Source| matches!(source.from, Look::Constant(_)) && source.when.is_none();
+    let is_final = |source: &Source| matches!(source.look, Look::Constant(_)) && source.when.is_none();
     let after = list.iter().position(is_final).and_then(|at| list.get(at + 1));
     if let Some(source) = after {
         faults.push(source.place.fault("never reached: the constant before it always gives a value"));

@@ -92,7 +92,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
             self.recorder.attempt(source, None, Verdict::ConditionNotMet);
             return;
         }
-        match &source.from {
+        match &source.look {
             Look::Constant(value) => {
                 see(self, Found::constant(value));
             }

@@ -22,7 +22,7 @@ pub(super) struct Source {
     pub(super) place: Place,
     /// What explanations call it.
     pub(super) label: String,
-    pub(super) from: Look,
+    pub(super) look: Look,
     pub(super) when: Option<Condition>,
     /// The name of a value table.
     pub(super) table: Option<String>,
@@ -106,13 +106,13 @@ impl Entry {
             None => Source {
                 place: node.place(),
                 label: node.text()?,
-                from: Look::Path(read_path(node)?),
+                look: Look::Path(read_path(node)?),
                 when: None,
                 table: None,
                 options: Options::usual(output.kind()),
             },
         };
-        if let Look::Path(path) = &mut source.from {
+        if let Look::Path(path) = &mut source.look {
             address(path, output.kind());
             if let Options::Ids(id) = &mut source.options {
                 // The system stands beside the identifier: the whole repetition is read.
@@ -144,7 +144,7 @@ impl Source {
         let failed = when.is_some() && condition.is_none();
         let value_table = takes_table(output.kind()).then(|| table.text("table")).flatten();
         let options = Options::read(&table, output.kind());
-        let (label, from) = match (path, constant) {
+        let (label, look) = match (path, constant) {
             (Some(path), None) => {
                 let label = path.as_text().unwrap_or_default().to_owned();
                 (label, read_path(&path).map(Look::Path))
@@ -156,8 +156,8 @@ impl Source {
             }
         };
         table.finish();
-        let from = from.filter(|_| !failed)?;
-        Some(Self { place, label, from, when: condition, table: value_table, options })
+        let look = look.filter(|_| !failed)?;
+        Some(Self { place, label, look, when: condition, table: value_table, options })
     }
 }
 

@@ -17,6 +17,20 @@ pub(super) enum Code {
     Nothing,
 }
 
+impl Code {
+    pub(super) const fn status(&self) -> Option<Status> {
+        if let Self::Status(status) = self { Some(*status) } else { None }
+    }
+
+    pub(super) const fn event(&self) -> Option<EhrEvent> {
+        if let Self::Event(event) = self { Some(*event) } else { None }
+    }
+
+    pub(super) const fn flag(&self) -> Option<bool> {
+        if let Self::Flag(flag) = self { Some(*flag) } else { None }
+    }
+}
+
 /// What a phone is for, the better for texts the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PhoneUse {

@@ -175,7 +175,7 @@ impl Path {
         let (mut occurrence, mut matched) = (0, 0);
         for segment in msg.segments() {
             let name = segment.name();
-            if is_resource && name == RGS {
+            if is_resource && name.as_str() == RGS {
                 group_deleted = is_deleted(segment);
             }
             if name != self.segment {
