@@ -7,6 +7,7 @@ pub mod shutdown;
 pub mod core;
 
 pub mod hl7;
+pub mod mapping;
 pub mod sms;
 
 pub mod settings;

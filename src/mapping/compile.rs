@@ -1,0 +1,246 @@
+//! From the words of mapping files to the form that is executed.
+//!
+//! A mapping and what it extends are joined here: per field the own list counts, per code of a
+//! table, per trigger and per rule the own entry; what is not said is inherited.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::document::Faults;
+use super::fault::{Place, suggestion};
+use super::normalise::duration::seconds_in;
+use super::output::{Kind, Output};
+use super::source::{Entry, Look, Source};
+use super::spec::{EVENTS, Example, Rule, Spec, TriggerRule, list, no_status, status_named};
+use super::table::{Code, PhoneUse, Table};
+use crate::core::claim::EhrEvent;
+
+/// A compiled mapping: reads messages of one dialect.
+pub struct Mapping {
+    pub(super) name: String,
+    pub(super) title: Option<String>,
+    /// By [`Output`] as a number.
+    sources: Vec<Vec<Compiled>>,
+    /// The most exact first.
+    pub(super) triggers: Vec<TriggerRule>,
+    pub(super) ignore_if: Vec<Rule>,
+    pub(super) quiet_if: Vec<Rule>,
+    pub(super) duration_unit_seconds: u32,
+    pub(super) examples: Vec<Example>,
+}
+
+/// A source with the table that it uses.
+#[derive(Debug, Clone)]
+pub(super) struct Compiled {
+    pub(super) source: Source,
+    pub(super) table: Option<Arc<Table>>,
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Mapping {
+    /// The name by which settings choose it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its file says that it is for.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    pub(super) fn sources(&self, output: Output) -> &[Compiled] {
+        self.sources.get(output as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Joins a mapping with what it extends; `chain` begins with the mapping itself.
+pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
+    let tables = Tables::join(chain);
+    let mut sources = vec![Vec::new(); Output::ALL.len()];
+    for output in Output::ALL {
+        let list = joined_list(output, chain, faults);
+        check_reach(&list, faults);
+        if let Some(slot) = sources.get_mut(output as usize) {
+            *slot = tables.attach(output, list, faults);
+        }
+    }
+    let unit = chain.iter().find_map(|spec| spec.duration_unit.as_deref());
+    let own = chain.first();
+    Mapping {
+        name: name.to_owned(),
+        title: own.and_then(|spec| spec.title.clone()),
+        sources,
+        triggers: joined_triggers(chain),
+        ignore_if: joined_rules(chain, |spec| &spec.ignore_if),
+        quiet_if: joined_rules(chain, |spec| &spec.quiet_if),
+        duration_unit_seconds: unit.and_then(seconds_in).unwrap_or(60),
+        examples: own.map(|spec| spec.examples.clone()).unwrap_or_default(),
+    }
+}
+
+/// The list of a field, with the inherited one in the place of the word.
+fn joined_list(output: Output, chain: &[&Spec], faults: &Faults) -> Vec<Source> {
+    let Some((spec, parents)) = chain.split_first() else { return Vec::new() };
+    let Some(entries) = spec.outputs.get(&output) else {
+        return joined_list(output, parents, faults);
+    };
+    let mut joined = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Source(source) => joined.push(source.as_ref().clone()),
+            Entry::Inherited if parents.is_empty() => {
+                let place = Place { key: output.name().to_owned(), ..spec.place.clone() };
+                faults.push(place.fault("nothing is inherited: the mapping extends none"));
+            }
+            Entry::Inherited => joined.extend(joined_list(output, parents, faults)),
+        }
+    }
+    joined
+}
+
+/// A constant without condition ends the search: what follows is never asked.
+fn check_reach(list: &[Source], faults: &Faults) {
+    let is_final = |source: &Source| matches!(source.look, Look::Constant(_)) && source.when.is_none();
+    let after = list.iter().position(is_final).and_then(|at| list.get(at + 1));
+    if let Some(source) = after {
+        faults.push(source.place.fault("never reached: the constant before it always gives a value"));
+    }
+}
+
+fn joined_triggers(chain: &[&Spec]) -> Vec<TriggerRule> {
+    let mut joined: Vec<TriggerRule> = Vec::new();
+    for rule in chain.iter().flat_map(|spec| &spec.triggers) {
+        if !joined.iter().any(|known| known.trigger == rule.trigger) {
+            joined.push(rule.clone());
+        }
+    }
+    joined.sort_by_key(|rule| std::cmp::Reverse(rule.trigger.rank()));
+    joined
+}
+
+fn joined_rules(chain: &[&Spec], rules: impl Fn(&Spec) -> &Vec<Rule>) -> Vec<Rule> {
+    let mut joined: Vec<Rule> = Vec::new();
+    for rule in chain.iter().flat_map(|spec| rules(spec)) {
+        if !joined.iter().any(|known| known.code == rule.code) {
+            joined.push(rule.clone());
+        }
+    }
+    joined
+}
+
+/// All value tables, by name, with the places of their entries; not yet given a kind.
+struct Tables<'a>(BTreeMap<&'a str, Vec<&'a super::spec::TableEntry>>);
+
+impl<'a> Tables<'a> {
+    fn join(chain: &[&'a Spec]) -> Self {
+        let mut joined: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        // The mapping's own entries come last and so win.
+        for spec in chain.iter().rev() {
+            for (name, entries) in &spec.tables {
+                joined.entry(name).or_default().extend(entries);
+            }
+        }
+        Self(joined)
+    }
+
+    fn attach(&self, output: Output, list: Vec<Source>, faults: &Faults) -> Vec<Compiled> {
+        let mut compiled: BTreeMap<String, Option<Arc<Table>>> = BTreeMap::new();
+        let mut attached = Vec::new();
+        for source in list {
+            let usual = match output.kind() {
+                Kind::Coded { table } => Some(table),
+                Kind::Phones => Some("phone_use"),
+                Kind::Ids
+                | Kind::Time
+                | Kind::Duration
+                | Kind::Text
+                | Kind::Parts(_)
+                | Kind::Callback
+                | Kind::Language => None,
+            };
+            let name = source.table.clone().or_else(|| usual.map(str::to_owned));
+            let table = name.and_then(|name| {
+                let table = compiled
+                    .entry(name.clone())
+                    .or_insert_with(|| self.compile(&name, output, &source.place, faults));
+                table.clone()
+            });
+            attached.push(Compiled { source, table });
+        }
+        attached
+    }
+
+    fn compile(
+        &self,
+        name: &str,
+        output: Output,
+        asked: &Place,
+        faults: &Faults,
+    ) -> Option<Arc<Table>> {
+        let Some(entries) = self.0.get(name) else {
+            let hint = suggestion(name, self.0.keys().copied());
+            faults.push(asked.fault(format!("there is no table \"{name}\"{hint}")));
+            return None;
+        };
+        let mut codes = Vec::new();
+        for entry in entries {
+            match code(&entry.means, output) {
+                Ok(code) => codes.push((entry.code.clone(), code)),
+                Err(problem) => faults.push(entry.place.fault(problem)),
+            }
+        }
+        Some(Arc::new(Table::new(codes)))
+    }
+}
+
+/// What a word in a table means for a field; `none` means that the code says nothing.
+fn code(means: &str, output: Output) -> Result<Code, String> {
+    const PHONE_USES: [(&str, PhoneUse); 4] = [
+        ("mobile", PhoneUse::Mobile),
+        ("other", PhoneUse::Other),
+        ("home", PhoneUse::Home),
+        ("never", PhoneUse::Never),
+    ];
+    if means == "none" {
+        return Ok(Code::Nothing);
+    }
+    match output {
+        Output::Status => status_named(means).map(Code::Status).ok_or_else(|| no_status(means)),
+        Output::Event => EhrEvent::parse(means).map(Code::Event).ok_or_else(|| {
+            format!("\"{means}\" is no event; there are {}", list(&EVENTS.map(EhrEvent::name)))
+        }),
+        Output::Deceased | Output::OptedOut => match means {
+            "yes" => Ok(Code::Flag(true)),
+            "no" => Ok(Code::Flag(false)),
+            _ => Err(format!("\"{means}\" is neither yes nor no")),
+        },
+        Output::Phone => {
+            let found = PHONE_USES.iter().find(|(name, _)| *name == means);
+            let names = PHONE_USES.map(|(name, _)| name);
+            found
+                .map(|(_, usage)| Code::Phone(*usage))
+                .ok_or_else(|| format!("\"{means}\" is no use of a phone; there are {}", list(&names)))
+        }
+        Output::OccurredAt
+        | Output::Ids
+        | Output::Start
+        | Output::End
+        | Output::Duration
+        | Output::VisitType
+        | Output::Location
+        | Output::LocationName
+        | Output::Provider
+        | Output::CallbackPhone
+        | Output::PatientIds
+        | Output::Name
+        | Output::Language => Ok(Code::Text(means.into())),
+    }
+}

@@ -1,0 +1,77 @@
+//! The proof that a mapping carries: messages, and the events that they must give.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::compile::Mapping;
+use super::fault::{Fault, Place};
+use super::spec::Example;
+use super::Site;
+use crate::clock::Timestamp;
+use crate::core::ids::SourceName;
+use crate::hl7::Message;
+
+/// Runs a mapping's own examples; nothing comes back if all hold.
+#[must_use]
+pub fn check_examples(mapping: &Mapping) -> Vec<Fault> {
+    mapping.examples.iter().filter_map(|example| check(mapping, example)).collect()
+}
+
+fn check(mapping: &Mapping, example: &Example) -> Option<Fault> {
+    let key = format!("example \"{}\"", example.name);
+    let fault = |problem: String| Some(Place { key, ..example.place.clone() }.fault(problem));
+    let msg = match Message::read(&example.message) {
+        Ok(msg) => msg,
+        Err(error) => return fault(format!("the message cannot be read: {error}")),
+    };
+    let source = SourceName::new("example");
+    let locations = BTreeMap::new();
+    let site = Site {
+        source: &source,
+        zone: None,
+        practice_zone: example.zone,
+        region: example.region,
+        locations: &locations,
+    };
+    let outcome = mapping.apply(&msg, &site, long_after());
+    let events = outcome.to_json(&mapping.origin(&msg, &site));
+    let expected = match &example.expect {
+        Value::Array(events) => events.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if expected.len() != events.len() {
+        return fault(format!("{} events were expected, {} came", expected.len(), events.len()));
+    }
+    let mut pairs = expected.iter().zip(&events);
+    pairs.find_map(|(expected, event)| difference("", expected, event)).and_then(fault)
+}
+
+/// A time of receipt that no example's message lies ahead of (the year 2100).
+fn long_after() -> Timestamp {
+    DateTime::from_timestamp(4_102_444_800, 0).unwrap_or_default()
+}
+
+/// The first place where `actual` lacks something of `expected`.
+fn difference(at: &str, expected: &Value, actual: &Value) -> Option<String> {
+    match (expected, actual) {
+        (Value::Object(expected), Value::Object(actual)) => {
+            expected.iter().find_map(|(key, expected)| {
+                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                match actual.get(key) {
+                    Some(actual) => difference(&at, expected, actual),
+                    None => Some(format!("{at} was expected to be {expected}, and is absent")),
+                }
+            })
+        }
+        (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
+            let mut pairs = (1..).zip(expected.iter().zip(actual));
+            pairs.find_map(|(index, (expected, actual))| {
+                difference(&format!("{at}[{index}]"), expected, actual)
+            })
+        }
+        _ if expected == actual => None,
+        _ => Some(format!("{at} was expected to be {expected}, and is {actual}")),
+    }
+}

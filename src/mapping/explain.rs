@@ -1,0 +1,194 @@
+//! Why the event is what it is: for each field the place its value comes from and what was tried.
+
+use serde_json::{Map, Value, json};
+
+use super::normalise::{duration, phone, time};
+use super::output::Output;
+use super::path::{Found, Position};
+use super::record::{Note, Recorder, Verdict};
+use super::source::Source;
+use crate::phi::Phi;
+
+/// How a message was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// One for each field that was looked for, in the order of reading.
+    pub fields: Vec<FieldTrace>,
+    /// What is worth knowing about the message as a whole, as sentences.
+    pub notes: Vec<String>,
+}
+
+/// How one field was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldTrace {
+    /// Which.
+    pub field: Output,
+    /// The sources that were asked, in order.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One source that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The source as the mapping writes it.
+    pub rule: String,
+    /// The mapping's file and line.
+    pub written_at: String,
+    /// Where a value was found; `None` if none was, or if the mapping gives it.
+    pub position: Option<Position>,
+    /// The value as it stands in the message.
+    pub raw: Option<Phi<String>>,
+    /// Whether the value was taken.
+    pub taken: bool,
+    /// What became of it, as a sentence.
+    pub result: String,
+}
+
+impl Explanation {
+    /// How a field was read.
+    #[must_use]
+    pub fn field(&self, field: Output) -> Option<&FieldTrace> {
+        self.fields.iter().find(|trace| trace.field == field)
+    }
+
+    /// Renders the `explain` object of `appointd map --explain`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut out = Map::new();
+        for trace in &self.fields {
+            out.insert(trace.field.name().to_owned(), trace.to_json());
+        }
+        if !self.notes.is_empty() {
+            out.insert("notes".to_owned(), json!(self.notes));
+        }
+        Value::Object(out)
+    }
+}
+
+impl FieldTrace {
+    /// The attempts whose values were taken: one, or several for identifiers.
+    pub fn taken(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.taken)
+    }
+
+    fn to_json(&self) -> Value {
+        let taken: Vec<_> = self.taken().map(Attempt::to_json).collect();
+        let tried: Vec<_> = self.attempts.iter().filter(|a| !a.taken).map(Attempt::to_json).collect();
+        json!({ "taken": taken, "tried": tried })
+    }
+}
+
+impl Attempt {
+    fn to_json(&self) -> Value {
+        let mut out = Map::new();
+        out.insert("rule".to_owned(), json!(self.rule));
+        out.insert("written_at".to_owned(), json!(self.written_at));
+        if let Some(at) = self.position {
+            out.insert("position".to_owned(), json!(at.to_string()));
+            out.insert("bytes".to_owned(), json!([at.start, at.end]));
+        }
+        if let Some(raw) = &self.raw {
+            out.insert("raw".to_owned(), json!(raw));
+        }
+        out.insert("result".to_owned(), json!(self.result));
+        Value::Object(out)
+    }
+}
+
+/// Collects an explanation.
+#[derive(Debug, Default)]
+pub(super) struct Listener(Explanation);
+
+impl Listener {
+    pub(super) fn into_explanation(self) -> Explanation {
+        self.0
+    }
+}
+
+impl Recorder for Listener {
+    const LISTENS: bool = true;
+
+    fn begin(&mut self, output: Output) {
+        self.0.fields.push(FieldTrace { field: output, attempts: Vec::new() });
+    }
+
+    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
+        let Some(trace) = self.0.fields.last_mut() else { return };
+        let taken = verdict == Verdict::Taken;
+        if taken && trace.field == Output::Phone {
+            // A better number takes the place of the one before.
+            for before in trace.attempts.iter_mut().filter(|attempt| attempt.taken) {
+                before.taken = false;
+                before.result = sentence(Verdict::SecondBest);
+            }
+        }
+        trace.attempts.push(Attempt {
+            rule: source.label.clone(),
+            written_at: format!("{}:{}", source.place.file, source.place.line),
+            position: found.and_then(|found| found.at),
+            raw: found.map(|found| Phi::new(found.raw.to_owned())),
+            taken,
+            result: sentence(verdict),
+        });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.0.notes.push(note_sentence(note));
+    }
+}
+
+fn sentence(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Taken => "taken".to_owned(),
+        Verdict::Null => "says that the value is deleted".to_owned(),
+        Verdict::Absent => "nothing there".to_owned(),
+        Verdict::ConditionNotMet => "its condition does not hold".to_owned(),
+        Verdict::NotInTable => "the code is not in the table".to_owned(),
+        Verdict::SaysNothing => "the table says that the code means nothing here".to_owned(),
+        Verdict::NotATime(time::Problem::Unreadable(error)) => format!("no time: {error}"),
+        Verdict::NotATime(time::Problem::TooCoarse) => "no time: the day is missing".to_owned(),
+        Verdict::NotADuration(problem) => format!("no duration: {}", duration_problem(problem)),
+        Verdict::NotAPhone(phone::Problem::NotForTexts) => "its code forbids texts".to_owned(),
+        Verdict::NotAPhone(phone::Problem::NoNumber) => "no phone number".to_owned(),
+        Verdict::NotALanguage => "no known language".to_owned(),
+        Verdict::SecondBest => "good, but another number is better".to_owned(),
+        Verdict::NoIdentifier => "no identifier there".to_owned(),
+        Verdict::Duplicate => "the same identifier again".to_owned(),
+    }
+}
+
+const fn duration_problem(problem: duration::Problem) -> &'static str {
+    match problem {
+        duration::Problem::NoNumber => "no number",
+        duration::Problem::Zero => "zero",
+        duration::Problem::UnknownUnit => "unknown unit",
+        duration::Problem::TooLong => "longer than a day",
+    }
+}
+
+fn note_sentence(note: Note) -> String {
+    match note {
+        Note::SeveralPatients(count) => {
+            format!("the message has {count} patients; only the first is read")
+        }
+        Note::SeveralTimes(count) => {
+            format!("the message has {count} times; only the first is read")
+        }
+        Note::EndBeforeStart => "the end is not after the start and was left out".to_owned(),
+        Note::EndTooLate => "the end is more than a day after the start and was left out".to_owned(),
+        Note::EndFromDuration => "the end follows from start and duration".to_owned(),
+        Note::DurationFromEnd => "the duration follows from start and end".to_owned(),
+        Note::StatusNotHeeded => "the trigger does not heed the status in the message".to_owned(),
+        Note::EventByStatus => "the status says what the event is".to_owned(),
+        Note::EventByWord => "a word in the message says what the event is".to_owned(),
+        Note::EventByTrigger => "the trigger says what the event is".to_owned(),
+        Note::TimeInFuture => {
+            "the message's time lies far ahead; the time of receipt was taken".to_owned()
+        }
+        Note::NoMessageTime => {
+            "the message has no usable time; the time of receipt was taken".to_owned()
+        }
+        Note::SettledGap => "the clocks skip the start; the time as much later was taken".to_owned(),
+        Note::SettledFold => "the clocks show the start twice; the earlier was taken".to_owned(),
+    }
+}

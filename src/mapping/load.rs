@@ -1,0 +1,115 @@
+//! The library of mappings: those shipped with the program, and the site's own beside them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::compile::{Mapping, compile};
+use super::document::Faults;
+use super::fault::{Fault, Place, suggestion};
+use super::spec::Spec;
+
+/// The mappings that are part of the program: name and text.
+const SHIPPED: [(&str, &str); 1] =
+    [("hl7-default", include_str!("../../mappings/hl7-default.toml"))];
+
+/// Longest chain of `extends`; bounds the work on a file.
+const CHAIN_MAX: usize = 8;
+
+/// Compiled mappings by name.
+#[derive(Debug, Clone, Default)]
+pub struct Library(BTreeMap<String, Arc<Mapping>>);
+
+impl Library {
+    /// Compiles the shipped mappings and the site's own.
+    ///
+    /// A site's mapping with the name of a shipped one takes its place. `files` are names, without
+    /// `.toml`, and texts.
+    ///
+    /// # Errors
+    /// Every fault of every file; then no mapping is to be used.
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<Fault>> {
+        let faults = Faults::default();
+        let mut specs = BTreeMap::new();
+        let all = SHIPPED.into_iter().map(|(name, text)| (name, text, "mappings/"));
+        for (name, text, folder) in all.chain(files.into_iter().map(|(name, text)| (name, text, ""))) {
+            let file = format!("{folder}{name}.toml");
+            if let Some(spec) = Spec::read(&file, text, &faults) {
+                specs.insert(name, spec);
+            }
+        }
+        let mut library = Self::default();
+        for name in specs.keys().copied() {
+            if let Some(chain) = chain(name, &specs, &faults) {
+                library.0.insert(name.to_owned(), Arc::new(compile(name, &chain, &faults)));
+            }
+        }
+        let mut faults = faults.into_vec();
+        if faults.is_empty() {
+            return Ok(library);
+        }
+        // A fault of a parent is met again by each child.
+        let mut seen = Vec::new();
+        faults.retain(|fault| {
+            let is_new = !seen.contains(fault);
+            seen.push(fault.clone());
+            is_new
+        });
+        Err(faults)
+    }
+
+    /// The mapping with a name.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.0.get(name)
+    }
+
+    /// All mappings in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Mapping>> {
+        self.0.values()
+    }
+}
+
+/// Compiles a shipped mapping.
+///
+/// ```
+/// let mapping = appointd::mapping::lookup("hl7-default").unwrap();
+/// assert_eq!(mapping.name(), "hl7-default");
+/// assert!(appointd::mapping::lookup("no-such-ehr").is_none());
+/// ```
+#[must_use]
+pub fn lookup(name: &str) -> Option<Arc<Mapping>> {
+    Library::load([]).ok()?.lookup(name).cloned()
+}
+
+/// A mapping and those that it extends, itself first.
+fn chain<'a>(
+    name: &'a str,
+    specs: &'a BTreeMap<&str, Spec>,
+    faults: &Faults,
+) -> Option<Vec<&'a Spec>> {
+    let mut names = vec![name];
+    let mut chain = vec![specs.get(name)?];
+    while let Some((parent, place)) = chain.last().and_then(|spec| spec.extends.as_ref()) {
+        if let Some(problem) = wrong_parent(parent, &names, specs) {
+            // A cycle is reported by the file that closes it.
+            faults.push(Place { key: "extends".to_owned(), ..place.clone() }.fault(problem));
+            return None;
+        }
+        names.push(parent);
+        chain.push(specs.get(parent.as_str())?);
+    }
+    Some(chain)
+}
+
+fn wrong_parent(parent: &str, names: &[&str], specs: &BTreeMap<&str, Spec>) -> Option<String> {
+    if !specs.contains_key(parent) {
+        let hint = suggestion(parent, specs.keys().copied());
+        return Some(format!("there is no mapping \"{parent}\"{hint}"));
+    }
+    if names.contains(&parent) {
+        return Some(format!("goes round in a circle: {} -> {parent}", names.join(" -> ")));
+    }
+    (names.len() >= CHAIN_MAX).then(|| format!("extends more than {CHAIN_MAX} mappings"))
+}

@@ -1,0 +1,157 @@
+//! From a message of some dialect to normalized events, and from a patient's wish to a message.
+//!
+//! A mapping is a file of `mappings/`: for each field of the event an ordered list of places to
+//! look, with conditions, value tables and normalisers; for each trigger the event that it means.
+//! [`load`] reads and compiles the files, all faults at once; [`Mapping::apply`] executes one;
+//! [`Mapping::explain`] does the same and tells what was found where and why; [`reverse`] builds
+//! the message that brings a wish back to the EHR; [`examples`] proves a mapping by the messages
+//! that its file carries.
+//!
+//! Pure: no store, clock or socket. A message that cannot be mapped is an outcome with a reason,
+//! never a panic, and no reason or error quotes a value of the message.
+
+mod apply;
+mod compile;
+mod condition;
+mod document;
+pub mod examples;
+pub mod explain;
+pub mod fault;
+pub mod load;
+mod normalise;
+mod output;
+mod path;
+mod read;
+mod record;
+pub mod reverse;
+mod source;
+mod spec;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+pub use compile::Mapping;
+pub use document::FILE_BYTES_MAX;
+pub use examples::check_examples;
+pub use explain::Explanation;
+pub use fault::Fault;
+pub use load::{Library, lookup};
+pub use normalise::duration::MINUTES_MAX;
+pub use output::Output;
+pub use path::Position;
+
+use crate::core::claim::{Claim, Origin};
+use crate::core::ids::SourceName;
+use crate::core::local_time::Zone;
+use crate::core::phone::Region;
+use crate::core::rules::Place;
+
+/// What is known about a feed besides its messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The feed.
+    pub source: &'a SourceName,
+    /// The zone of the listener, if its settings give one.
+    pub zone: Option<Zone>,
+    /// The zone of the practice.
+    pub practice_zone: Zone,
+    /// The country whose phone numbers come without country code.
+    pub region: Region,
+    /// The places of visits, by the codes of messages.
+    pub locations: &'a BTreeMap<String, Place>,
+}
+
+impl Site<'_> {
+    const fn usual_zone(&self) -> Zone {
+        match self.zone {
+            Some(zone) => zone,
+            None => self.practice_zone,
+        }
+    }
+}
+
+/// What a message comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// What it claims; one message may tell of several appointments.
+    Claims(Vec<Claim>),
+    /// It is understood and asks for nothing.
+    NoEvent(NoEvent),
+    /// It is to be looked at by a person.
+    Failed(Error),
+}
+
+/// Why a message asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoEvent {
+    /// A name to count and to search by, such as `trigger_ignored`, or the rule's own.
+    pub code: String,
+    /// A sentence for people.
+    pub sentence: String,
+}
+
+/// Why a message could not be mapped; holds names and paths, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A field without which there is no event is nowhere.
+    #[error("{} is missing; looked for at {}", field.name(), tried.join(", "))]
+    Missing {
+        /// The field.
+        field: Output,
+        /// The paths that were tried.
+        tried: Vec<String>,
+    },
+    /// What is written cannot be meant, such as the 31st of February.
+    #[error("{} at {path} cannot be read", field.name())]
+    Unreadable {
+        /// The field.
+        field: Output,
+        /// The path that led there.
+        path: String,
+    },
+}
+
+/// What kind of failure an error is; the answer and the retry follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// The message is not what the mapping needs.
+    Malformed,
+}
+
+impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub const fn category(&self) -> Category {
+        match self {
+            Self::Missing { .. } | Self::Unreadable { .. } => Category::Malformed,
+        }
+    }
+
+    /// The field that failed.
+    #[must_use]
+    pub const fn field(&self) -> Output {
+        match self {
+            Self::Missing { field, .. } | Self::Unreadable { field, .. } => *field,
+        }
+    }
+}
+
+impl Outcome {
+    /// Renders the public JSON form: one object for each event, or one that says why there is none.
+    #[must_use]
+    pub fn to_json(&self, origin: &Origin) -> Vec<Value> {
+        let source = origin.to_json();
+        match self {
+            Self::Claims(claims) => claims.iter().map(Claim::to_json).collect(),
+            Self::NoEvent(why) => vec![json!({
+                "event": null, "reason": why.sentence, "code": why.code, "source": source,
+            })],
+            Self::Failed(error) => vec![json!({
+                "event": null, "reason": error.to_string(), "code": "failed",
+                "field": error.field().name(), "source": source,
+            })],
+        }
+    }
+}

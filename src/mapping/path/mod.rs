@@ -1,0 +1,327 @@
+//! Paths of mappings: [`crate::hl7::Path`]'s syntax, and selection by content.
+//!
+//! `PID-13[2].1` is the second repetition; `PID-3[5=MR|MRN].1` the first repetition whose
+//! component 5 is one of these; `PID-3[type!=SS].1` the first where it is not; `PID-13[*]` each;
+//! `OBX[3.1=SchedulingStatus]-5` the first such segment.
+//!
+//! Without a bracket a path finds the first repetition in which the value stands, in the first
+//! segment of its name. For the resources AIS, AIG, AIL and AIP it is the first segment in which
+//! the value stands and that is not marked as deleted, by itself or by its RGS group.
+
+mod read;
+
+use std::fmt;
+
+use crate::hl7::{Message, Segment, SegmentName};
+
+use super::table::Folded;
+
+/// The conventional names of components in selections, and where senders put what they mean.
+pub(super) const NAMED: [(&str, &[u16]); 5] = [
+    // XTN: some senders put `CP` where the use code belongs, some the use code elsewhere.
+    ("use", &[2, 3]),
+    ("equipment", &[3]),
+    // CX.
+    ("authority", &[4]),
+    ("type", &[5]),
+    // XPN.
+    ("name_type", &[7]),
+];
+
+/// A path as a mapping writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) segment: SegmentName,
+    pub(super) occurrence: Pick,
+    pub(super) field: u16,
+    pub(super) repetition: Pick,
+    pub(super) component: Option<u16>,
+    pub(super) subcomponent: Option<u16>,
+}
+
+/// Which of several segments or repetitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pick {
+    /// All of these must hold.
+    pub(super) tests: Vec<Test>,
+    pub(super) number: Number,
+}
+
+/// Which of those that pass the tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Number {
+    #[default]
+    FirstValued,
+    Nth(u16),
+    Every,
+}
+
+/// A selection by content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Test {
+    /// Field and component of a segment, or component and subcomponent of a repetition; any may hold.
+    pub(super) at: Vec<(u16, Option<u16>)>,
+    pub(super) negated: bool,
+    pub(super) values: Vec<Wanted>,
+}
+
+/// A value that is selected by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Exactly(Folded),
+    /// Written with a `*` at the end.
+    Prefix(Folded),
+}
+
+impl Wanted {
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Exactly(value) => value.matches(text),
+            Self::Prefix(value) => value.begins(text),
+        }
+    }
+}
+
+/// Where in the message a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The segment's name.
+    pub segment: SegmentName,
+    /// Which of the segments with that name, from 1.
+    pub occurrence: u16,
+    /// The field.
+    pub field: u16,
+    /// Which repetition of the field, from 1.
+    pub repetition: u16,
+    /// The component, if the path goes that deep.
+    pub component: Option<u16>,
+    /// The subcomponent, if the path goes that deep.
+    pub subcomponent: Option<u16>,
+    /// The first byte in the message's text.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, occurrence, field, repetition, .. } = self;
+        write!(f, "{segment}[{occurrence}]-{field}[{repetition}]")?;
+        for part in [self.component, self.subcomponent].into_iter().flatten() {
+            write!(f, ".{part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands at a place: absent places are not found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'m> {
+    pub(super) raw: &'m str,
+    /// Nowhere, if the mapping itself gives the value.
+    pub(super) at: Option<Position>,
+}
+
+impl<'m> Found<'m> {
+    pub(super) const fn constant(raw: &'m str) -> Self {
+        Self { raw, at: None }
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        self.raw == NULL
+    }
+
+    /// A component of a repetition that was found; nothing if it is empty.
+    pub(super) fn component(self, msg: &Message, number: u16) -> Option<Self> {
+        let (offset, raw) = nth(self.raw, msg.separators().component, number);
+        let at = self.at.map(|at| Position {
+            component: Some(number),
+            start: at.start + offset,
+            end: at.start + offset + raw.len(),
+            ..at
+        });
+        (!raw.trim().is_empty()).then_some(Self { raw, at })
+    }
+}
+
+/// The value that means "delete what you have" (HL7 v2.5.1, 2.5.3.1).
+pub(super) const NULL: &str = "\"\"";
+
+impl Path {
+    /// What stands at the path: the first text, else the first null.
+    pub(super) fn first<'m>(&self, msg: &'m Message) -> Option<Found<'m>> {
+        let mut null = None;
+        let mut text = None;
+        self.visit(msg, &mut |found| {
+            if found.is_null() {
+                null = null.or(Some(found));
+            } else {
+                text = Some(found);
+            }
+            text.is_some()
+        });
+        text.or(null)
+    }
+
+    /// Whether the path asks for each of several values.
+    pub(super) fn is_every(&self) -> bool {
+        self.occurrence.number == Number::Every || self.repetition.number == Number::Every
+    }
+
+    /// Shows each value at the path to `see` until it says that it has seen enough.
+    pub(super) fn visit<'m>(&self, msg: &'m Message, see: &mut dyn FnMut(Found<'m>) -> bool) {
+        let is_resource = is_resource(self.segment);
+        let mut group_deleted = false;
+        let (mut occurrence, mut matched) = (0, 0);
+        for segment in msg.segments() {
+            let name = segment.name();
+            if is_resource && name.as_str() == RGS {
+                group_deleted = is_deleted(segment);
+            }
+            if name != self.segment {
+                continue;
+            }
+            occurrence += 1;
+            let skipped = is_resource
+                && self.occurrence.is_unsaid()
+                && (group_deleted || is_deleted(segment));
+            if skipped || !self.occurrence.admits(|at| field_part(msg, segment, at)) {
+                continue;
+            }
+            matched += 1;
+            if let Number::Nth(number) = self.occurrence.number
+                && number != matched
+            {
+                continue;
+            }
+            let place = Place { msg, segment, occurrence };
+            let is_last = self.occurrence.number != Number::Every && !is_resource;
+            if self.visit_segment(place, see) || is_last {
+                return;
+            }
+        }
+    }
+
+    fn visit_segment<'m>(
+        &self,
+        place: Place<'m>,
+        see: &mut dyn FnMut(Found<'m>) -> bool,
+    ) -> bool {
+        let Some(field) = place.segment.field(usize::from(self.field)) else { return false };
+        let separators = place.msg.separators();
+        let mut start = field.range().start;
+        let mut matched = 0;
+        for (repetition, raw) in (1_u16..).zip(field.raw().split(separators.repetition)) {
+            let from = start;
+            start += raw.len() + separators.repetition.len_utf8();
+            if !self.repetition.admits(|at| repetition_part(place.msg, raw, at)) {
+                continue;
+            }
+            matched += 1;
+            if let Number::Nth(number) = self.repetition.number
+                && number != matched
+            {
+                continue;
+            }
+            let (offset, part) = self.part(place.msg, raw);
+            if part.trim().is_empty() {
+                continue;
+            }
+            let at = Position {
+                segment: self.segment,
+                occurrence: place.occurrence,
+                field: self.field,
+                repetition,
+                component: self.component,
+                subcomponent: self.subcomponent,
+                start: from + offset,
+                end: from + offset + part.len(),
+            };
+            if see(Found { raw: part, at: Some(at) }) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The addressed part of a repetition and its offset; a null repetition is null in each part.
+    fn part<'m>(&self, msg: &Message, raw: &'m str) -> (usize, &'m str) {
+        let Some(component) = self.component.filter(|_| raw != NULL) else { return (0, raw) };
+        let separators = msg.separators();
+        let (offset, part) = nth(raw, separators.component, component);
+        let Some(subcomponent) = self.subcomponent.filter(|_| part != NULL) else {
+            return (offset, part);
+        };
+        let (deeper, part) = nth(part, separators.subcomponent, subcomponent);
+        (offset + deeper, part)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place<'m> {
+    msg: &'m Message,
+    segment: Segment<'m>,
+    occurrence: u16,
+}
+
+impl Pick {
+    fn is_unsaid(&self) -> bool {
+        self.tests.is_empty() && self.number == Number::FirstValued
+    }
+
+    fn admits<'m>(&self, part: impl Fn((u16, Option<u16>)) -> &'m str) -> bool {
+        self.tests.iter().all(|test| {
+            let is_one = |at: &(u16, Option<u16>)| {
+                let part = part(*at);
+                test.values.iter().any(|value| value.matches(part))
+            };
+            test.at.iter().any(is_one) != test.negated
+        })
+    }
+}
+
+const RGS: &str = "RGS";
+
+fn is_resource(name: SegmentName) -> bool {
+    matches!(name.as_str(), "AIS" | "AIG" | "AIL" | "AIP")
+}
+
+/// Whether a resource or its group is being taken off the appointment (segment action code `D`).
+fn is_deleted(segment: Segment<'_>) -> bool {
+    segment.field(2).is_some_and(|action| action.raw().trim() == "D")
+}
+
+fn field_part<'m>(msg: &'m Message, segment: Segment<'m>, at: (u16, Option<u16>)) -> &'m str {
+    let Some(field) = segment.field(usize::from(at.0)) else { return "" };
+    let first = field.raw().split(msg.separators().repetition).next().unwrap_or_default();
+    match at.1 {
+        Some(component) => component_of(msg, first, component),
+        None => first,
+    }
+}
+
+fn repetition_part<'m>(msg: &Message, raw: &'m str, at: (u16, Option<u16>)) -> &'m str {
+    let component = component_of(msg, raw, at.0);
+    let subcomponent = at.1.unwrap_or(1);
+    nth(component, msg.separators().subcomponent, subcomponent).1
+}
+
+/// A component of a repetition's raw text; empty if it does not reach that far.
+pub(super) fn component_of<'m>(msg: &Message, raw: &'m str, number: u16) -> &'m str {
+    nth(raw, msg.separators().component, number).1
+}
+
+/// The part with a number, from 1, and its offset.
+fn nth(text: &str, separator: char, number: u16) -> (usize, &str) {
+    let mut offset = 0;
+    for (index, part) in (1_u16..).zip(text.split(separator)) {
+        if index == number {
+            return (offset, part);
+        }
+        offset += part.len() + separator.len_utf8();
+    }
+    (text.len(), "")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! Reading one field: its sources in order, each by its condition, path, table and normaliser.
+//!
+//! A value ends the search; `""` counts only if no later source has a value. A start that is
+//! written but cannot exist ends it too: another place's time would be a guess.
+
+use std::borrow::Cow;
+
+use super::Site;
+use super::compile::{Compiled, Mapping};
+use super::normalise::duration;
+use super::normalise::phone::{self, Candidate};
+use super::normalise::time::{self, Problem, Zones};
+use super::normalise::language;
+use super::output::Output;
+use super::path::{Found, NULL};
+use super::record::{Recorder, Verdict};
+use super::source::{IdAt, Look, Options, System, Unit};
+use super::table::Code;
+use crate::core::field::Field;
+use crate::core::ids::Identifier;
+use crate::core::local_time::LocalTime;
+use crate::core::phone::PhoneNumber;
+use crate::hl7::{Message, escape};
+
+/// The longest text taken from a message; far above names and codes, it bounds what is stored.
+const TEXT_CHARS_MAX: usize = 250;
+/// The longest identifier: EI.1 and CX.1 hold 199 characters at most (HL7 v2.7).
+const ID_BYTES_MAX: usize = 400;
+/// The most identifiers of one appointment or patient.
+const IDS_MAX: usize = 32;
+
+/// A reader of one message.
+#[derive(Debug)]
+pub(super) struct Reader<'m, R> {
+    pub(super) mapping: &'m Mapping,
+    pub(super) msg: &'m Message,
+    pub(super) site: &'m Site<'m>,
+    /// Message code and trigger event.
+    pub(super) kind: (&'m str, &'m str),
+    pub(super) recorder: &'m mut R,
+    /// The source of a time that cannot exist, if one was met.
+    pub(super) broken: Option<(Output, &'m str)>,
+}
+
+/// How reading a found value ended.
+type Read<T> = Result<T, Verdict>;
+
+impl<'m, R: Recorder> Reader<'m, R> {
+    /// The first value that can be read.
+    fn first<T>(
+        &mut self,
+        output: Output,
+        mut convert: impl FnMut(&Self, &'m Compiled, Found<'m>) -> Read<T>,
+    ) -> Field<T> {
+        self.recorder.begin(output);
+        let mut null = false;
+        for compiled in self.mapping.sources(output) {
+            let mut value = None;
+            let mut broken = false;
+            self.each(compiled, |reader, found| {
+                if found.is_null() {
+                    null = true;
+                    reader.recorder.attempt(&compiled.source, Some(found), Verdict::Null);
+                    return false;
+                }
+                let verdict = match convert(reader, compiled, found) {
+                    Ok(converted) => {
+                        value = Some(converted);
+                        Verdict::Taken
+                    }
+                    Err(verdict) => verdict,
+                };
+                broken = is_broken(&compiled.source.options, verdict);
+                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                value.is_some() || broken
+            });
+            if let Some(value) = value {
+                return Field::Value(value);
+            }
+            if broken {
+                self.broken = Some((output, &compiled.source.label));
+                return Field::Absent;
+            }
+        }
+        if null { Field::Null } else { Field::Absent }
+    }
+
+    /// Shows each value of a source to `see` until it says that it has seen enough.
+    fn each(&mut self, compiled: &'m Compiled, mut see: impl FnMut(&mut Self, Found<'m>) -> bool) {
+        let source = &compiled.source;
+        if source.when.as_ref().is_some_and(|when| !when.holds(self.msg, self.kind)) {
+            self.recorder.attempt(source, None, Verdict::ConditionNotMet);
+            return;
+        }
+        match &source.look {
+            Look::Constant(value) => {
+                see(self, Found::constant(value));
+            }
+            Look::Path(path) => {
+                let mut is_absent = true;
+                path.visit(self.msg, &mut |found| {
+                    is_absent = false;
+                    see(self, found)
+                });
+                if is_absent {
+                    self.recorder.attempt(source, None, Verdict::Absent);
+                }
+            }
+        }
+    }
+
+    /// The decoded text of a component: its first subcomponent, unless `&` is clearly meant as "and".
+    fn text(&self, found: Found<'m>) -> Cow<'m, str> {
+        let raw = found.raw.trim();
+        if found.at.is_none() {
+            return Cow::Borrowed(raw);
+        }
+        let separators = self.msg.separators();
+        let subcomponent = separators.subcomponent;
+        let first = raw.split(subcomponent).map(str::trim).find(|part| !part.is_empty());
+        let is_and = raw.split_once(subcomponent).is_some_and(|(before, after)| {
+            before.ends_with(' ') && after.starts_with(' ')
+        });
+        let raw = if is_and { raw } else { first.unwrap_or_default() };
+        escape::decode(raw, separators)
+    }
+
+    fn component(&self, found: Found<'m>, number: u16) -> Option<Cow<'m, str>> {
+        found.component(self.msg, number).filter(|found| !found.is_null()).map(|f| self.text(f))
+    }
+
+    /// A code by its table.
+    pub(super) fn coded<T>(
+        &mut self,
+        output: Output,
+        meaning: impl Fn(&Code) -> Option<T>,
+    ) -> Field<T> {
+        self.first(output, |reader, compiled, found| {
+            let code = compiled.table.as_ref().and_then(|table| table.get(&reader.text(found)));
+            let code = code.ok_or(Verdict::NotInTable)?;
+            meaning(code).ok_or(Verdict::SaysNothing)
+        })
+    }
+
+    /// A text; a table may replace it.
+    pub(super) fn plain(&mut self, output: Output) -> Field<String> {
+        self.first(output, |reader, compiled, found| {
+            let text = reader.text(found);
+            match compiled.table.as_ref().and_then(|table| table.get(&text)) {
+                Some(Code::Text(text)) => Ok(text.to_string()),
+                Some(Code::Nothing) => Err(Verdict::SaysNothing),
+                Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
+                    Ok(bounded(&text))
+                }
+            }
+        })
+    }
+
+    pub(super) fn language(&mut self) -> Field<String> {
+        self.first(Output::Language, |reader, compiled, found| {
+            let text = reader.text(found);
+            let by_table = compiled.table.as_ref().and_then(|table| table.get(&text));
+            match by_table {
+                Some(Code::Text(tag)) => Ok(tag.to_string()),
+                Some(Code::Nothing) => Err(Verdict::SaysNothing),
+                Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
+                    language::tag(&text).ok_or(Verdict::NotALanguage)
+                }
+            }
+        })
+    }
+
+    pub(super) fn time(&mut self, output: Output, zones: Zones) -> Field<LocalTime> {
+        self.first(output, |reader, _, found| {
+            time::read(&reader.text(found), zones).map_err(Verdict::NotATime)
+        })
+    }
+
+    /// Minutes.
+    pub(super) fn duration(&mut self) -> Field<u32> {
+        let default = self.mapping.duration_unit_seconds;
+        self.first(Output::Duration, |reader, compiled, found| {
+            let Options::Duration { unit } = &compiled.source.options else {
+                return Err(Verdict::Absent);
+            };
+            let unit = match unit {
+                Unit::Default => None,
+                Unit::Named(unit) => Some(Cow::Borrowed(unit.as_str())),
+                Unit::At(path) => path.first(reader.msg).map(|found| reader.text(found)),
+            };
+            let unit = unit.filter(|unit| unit != NULL);
+            duration::minutes(&reader.text(found), unit.as_deref(), default)
+                .map_err(Verdict::NotADuration)
+        })
+    }
+
+    /// Parts of one repetition, each absent, null or given; at least one is given.
+    pub(super) fn parts<const N: usize>(&mut self, output: Output) -> Field<[Field<String>; N]> {
+        self.first(output, |reader, compiled, found| {
+            let Options::Parts(places) = &compiled.source.options else {
+                return Err(Verdict::Absent);
+            };
+            let mut parts = [const { Field::Absent }; N];
+            for (part, components) in parts.iter_mut().zip(places) {
+                *part = reader.part(found, components);
+            }
+            let is_given = parts.iter().any(|part| part.value().is_some());
+            if is_given { Ok(parts) } else { Err(Verdict::Absent) }
+        })
+    }
+
+    fn part(&self, found: Found<'m>, components: &[u16]) -> Field<String> {
+        let mut null = false;
+        for number in components {
+            let Some(component) = found.component(self.msg, *number) else { continue };
+            if component.is_null() {
+                null = true;
+                continue;
+            }
+            let text = self.text(component);
+            if !text.trim().is_empty() {
+                return Field::Value(bounded(&text));
+            }
+        }
+        if null { Field::Null } else { Field::Absent }
+    }
+
+    /// Every identifier of every source.
+    pub(super) fn ids(&mut self, output: Output) -> Vec<Identifier> {
+        self.recorder.begin(output);
+        let mut ids: Vec<Identifier> = Vec::new();
+        for compiled in self.mapping.sources(output) {
+            let Options::Ids(at) = &compiled.source.options else { continue };
+            self.each(compiled, |reader, found| {
+                let verdict = match reader.id(found, at) {
+                    None => Verdict::NoIdentifier,
+                    Some(id) if ids.contains(&id) => Verdict::Duplicate,
+                    Some(id) => {
+                        ids.push(id);
+                        Verdict::Taken
+                    }
+                };
+                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                ids.len() >= IDS_MAX
+            });
+        }
+        ids
+    }
+
+    fn id(&self, found: Found<'m>, at: &IdAt) -> Option<Identifier> {
+        let value = self.component(found, at.component)?;
+        if value.is_empty() || value.len() > ID_BYTES_MAX {
+            return None;
+        }
+        let system = match &at.system {
+            System::Named(name) => Cow::Borrowed(name.as_str()),
+            System::At(components) => components
+                .iter()
+                .find_map(|number| self.component(found, *number).filter(|text| !text.is_empty()))
+                .unwrap_or(Cow::Borrowed("patient")),
+        };
+        Some(Identifier::new(value.into_owned(), bounded(&system)))
+    }
+
+    /// The best of all numbers of all sources.
+    pub(super) fn phone(&mut self) -> Field<PhoneNumber> {
+        self.recorder.begin(Output::Phone);
+        let mut best: Option<Candidate> = None;
+        let (mut null, mut order) = (false, 0);
+        for compiled in self.mapping.sources(Output::Phone) {
+            let Options::Phones(xtn) = &compiled.source.options else { continue };
+            self.each(compiled, |reader, found| {
+                order += 1;
+                let phones = reader.phones(compiled);
+                let verdict = match phones.candidate(found.raw, xtn, order) {
+                    _ if found.is_null() => {
+                        null = true;
+                        Verdict::Null
+                    }
+                    Err(problem) => Verdict::NotAPhone(problem),
+                    Ok(candidate) if best.as_ref().is_some_and(|b| b.rank > candidate.rank) => {
+                        Verdict::SecondBest
+                    }
+                    Ok(candidate) => {
+                        best = Some(candidate);
+                        Verdict::Taken
+                    }
+                };
+                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                false
+            });
+        }
+        match best {
+            Some(best) => Field::Value(best.number),
+            None if null => Field::Null,
+            None => Field::Absent,
+        }
+    }
+
+    pub(super) fn callback(&mut self) -> Field<String> {
+        self.first(Output::CallbackPhone, |reader, compiled, found| {
+            let Options::Phones(xtn) = &compiled.source.options else {
+                return Err(Verdict::Absent);
+            };
+            let number = reader.phones(compiled).number(found.raw, xtn);
+            let number = number.ok_or(Verdict::NotAPhone(phone::Problem::NoNumber))?;
+            Ok(number.as_str().to_owned())
+        })
+    }
+
+    fn phones(&self, compiled: &'m Compiled) -> phone::Reader<'m> {
+        let uses = compiled.table.as_deref();
+        phone::Reader { msg: self.msg, region: self.site.region, uses }
+    }
+}
+
+/// Whether the search must end, because what is written cannot be meant and nothing else may be
+/// taken for it.
+fn is_broken(options: &Options, verdict: Verdict) -> bool {
+    match (options, verdict) {
+        (Options::Time { soft: false }, Verdict::NotATime(Problem::Unreadable(error))) => {
+            !time::says_nothing(error)
+        }
+        (Options::Time { soft: false }, Verdict::NotATime(Problem::TooCoarse)) => true,
+        _ => false,
+    }
+}
+
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text.to_owned(),
+    }
+}

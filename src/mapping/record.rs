@@ -1,0 +1,77 @@
+//! What happens while a message is read, for whoever wants to know.
+//!
+//! Reading tells a [`Recorder`] each attempt; the one used in production is [`Silent`] and costs
+//! nothing, because everything that it is told is borrowed or copied.
+
+use super::normalise::{duration, phone, time};
+use super::output::Output;
+use super::path::Found;
+use super::source::Source;
+
+/// Listens to the reading of a message.
+pub(super) trait Recorder {
+    /// Whether anything is kept; what costs time to find out is skipped if not.
+    const LISTENS: bool;
+
+    /// A field begins.
+    fn begin(&mut self, output: Output);
+
+    /// A source of the current field was asked.
+    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict);
+
+    /// Something worth knowing about the message as a whole.
+    fn note(&mut self, note: Note);
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Taken,
+    /// `""` counts if no later source has a value.
+    Null,
+    Absent,
+    ConditionNotMet,
+    NotInTable,
+    SaysNothing,
+    NotATime(time::Problem),
+    NotADuration(duration::Problem),
+    NotAPhone(phone::Problem),
+    NotALanguage,
+    /// The number is good, another one is better.
+    SecondBest,
+    NoIdentifier,
+    Duplicate,
+}
+
+/// Something worth knowing about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Note {
+    SeveralPatients(usize),
+    SeveralTimes(usize),
+    EndBeforeStart,
+    EndTooLate,
+    EndFromDuration,
+    DurationFromEnd,
+    StatusNotHeeded,
+    EventByStatus,
+    EventByWord,
+    EventByTrigger,
+    TimeInFuture,
+    NoMessageTime,
+    SettledGap,
+    SettledFold,
+}
+
+/// Keeps nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Silent;
+
+impl Recorder for Silent {
+    const LISTENS: bool = false;
+
+    fn begin(&mut self, _output: Output) {}
+
+    fn attempt(&mut self, _source: &Source, _found: Option<Found<'_>>, _verdict: Verdict) {}
+
+    fn note(&mut self, _note: Note) {}
+}

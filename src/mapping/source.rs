@@ -1,0 +1,288 @@
+//! One entry of a field's list: where to look, when, and how to read what is there.
+//!
+//! `"SCH-11.4"` or `{ path = "SCH-11.4", when = {..}, .. }`; `"inherited"` stands for the list of
+//! the mapping that is extended. Which further keys there are depends on the kind of the field.
+
+use super::condition::{Condition, read_path};
+use super::document::{Node, Table};
+use super::fault::Place;
+use super::output::{Kind, Output};
+use super::path::Path;
+
+/// An entry of a field's list.
+#[derive(Debug, Clone)]
+pub(super) enum Entry {
+    Inherited,
+    Source(Box<Source>),
+}
+
+/// Where a value may come from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) place: Place,
+    /// What explanations call it.
+    pub(super) label: String,
+    pub(super) look: Look,
+    pub(super) when: Option<Condition>,
+    /// The name of a value table.
+    pub(super) table: Option<String>,
+    pub(super) options: Options,
+}
+
+/// Where a source looks.
+#[derive(Debug, Clone)]
+pub(super) enum Look {
+    Path(Path),
+    Constant(String),
+}
+
+/// What the kind of the field wants to know besides.
+#[derive(Debug, Clone)]
+pub(super) enum Options {
+    None,
+    Ids(IdAt),
+    /// Whether what is no time is passed over without a word.
+    Time { soft: bool },
+    Duration { unit: Unit },
+    /// For each part the components that may hold it.
+    Parts(Vec<Vec<u16>>),
+    Phones(Xtn),
+}
+
+/// Where an identifier and its system stand in a repetition.
+#[derive(Debug, Clone)]
+pub(super) struct IdAt {
+    pub(super) component: u16,
+    pub(super) system: System,
+}
+
+/// Who assigned an identifier.
+#[derive(Debug, Clone)]
+pub(super) enum System {
+    Named(String),
+    /// The first valued of these components.
+    At(Vec<u16>),
+}
+
+/// The unit of a duration.
+#[derive(Debug, Clone)]
+pub(super) enum Unit {
+    /// The mapping's default.
+    Default,
+    Named(String),
+    At(Path),
+}
+
+/// Where a phone field has what.
+#[derive(Debug, Clone)]
+pub(super) struct Xtn {
+    /// Ways to put the number together, the best first.
+    pub(super) number: Vec<Digits>,
+    /// Components with codes of use or equipment.
+    pub(super) codes: Vec<u16>,
+    /// The component with the flag of the preferred number.
+    pub(super) preferred: u16,
+}
+
+/// Components that make a number one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Digits {
+    pub(super) plus: bool,
+    pub(super) components: Vec<u16>,
+}
+
+impl Entry {
+    /// Reads the list of a field.
+    pub(super) fn read_list(node: Node<'_>, output: Output) -> Vec<Self> {
+        node.list().iter().filter_map(|node| Self::read(node, output)).collect()
+    }
+
+    fn read(node: &Node<'_>, output: Output) -> Option<Self> {
+        if node.as_text() == Some("inherited") {
+            return Some(Self::Inherited);
+        }
+        let mut source = match node.as_table() {
+            Some(table) => Source::read(table, output)?,
+            None => Source {
+                place: node.place(),
+                label: node.text()?,
+                look: Look::Path(read_path(node)?),
+                when: None,
+                table: None,
+                options: Options::usual(output.kind()),
+            },
+        };
+        if let Look::Path(path) = &mut source.look {
+            address(path, output.kind());
+            if let Options::Ids(id) = &mut source.options {
+                // The system stands beside the identifier: the whole repetition is read.
+                id.component = path.component.take().unwrap_or(1);
+            }
+        }
+        Some(Self::Source(Box::new(source)))
+    }
+}
+
+/// Values that are one component stand in the first unless the path says otherwise.
+fn address(path: &mut Path, kind: Kind) {
+    let whole = match kind {
+        Kind::Parts(_) | Kind::Phones | Kind::Callback | Kind::Ids => true,
+        Kind::Coded { .. } | Kind::Time | Kind::Duration | Kind::Text | Kind::Language => false,
+    };
+    if path.component.is_none() && !whole {
+        path.component = Some(1);
+    }
+}
+
+impl Source {
+    fn read(table: Table<'_>, output: Output) -> Option<Self> {
+        let place = table.place();
+        let path = table.get("path");
+        let constant = table.text("value");
+        let when = table.get("when");
+        let condition = when.as_ref().and_then(Condition::read);
+        let failed = when.is_some() && condition.is_none();
+        let value_table = takes_table(output.kind()).then(|| table.text("table")).flatten();
+        let options = Options::read(&table, output.kind());
+        let (label, look) = match (path, constant) {
+            (Some(path), None) => {
+                let label = path.as_text().unwrap_or_default().to_owned();
+                (label, read_path(&path).map(Look::Path))
+            }
+            (None, Some(value)) => (format!("constant \"{value}\""), Some(Look::Constant(value))),
+            (Some(_), Some(_)) | (None, None) => {
+                table.fault("a source has either path or value");
+                (String::new(), None)
+            }
+        };
+        table.finish();
+        let look = look.filter(|_| !failed)?;
+        Some(Self { place, label, look, when: condition, table: value_table, options })
+    }
+}
+
+const fn takes_table(kind: Kind) -> bool {
+    match kind {
+        Kind::Coded { .. } | Kind::Text | Kind::Language | Kind::Phones => true,
+        Kind::Ids | Kind::Time | Kind::Duration | Kind::Parts(_) | Kind::Callback => false,
+    }
+}
+
+impl Options {
+    /// What is meant where a source is only a path: the standard's own places.
+    fn usual(kind: Kind) -> Self {
+        match kind {
+            Kind::Ids => Self::Ids(IdAt { component: 1, system: System::At(vec![4, 5]) }),
+            Kind::Time => Self::Time { soft: false },
+            Kind::Duration => Self::Duration { unit: Unit::Default },
+            Kind::Parts(["code", ..]) => Self::Parts(vec![vec![1], vec![2]]),
+            // XCN.
+            Kind::Parts(["id", ..]) => Self::Parts(vec![vec![1], vec![2], vec![3]]),
+            // XPN.
+            Kind::Parts(_) => Self::Parts(vec![vec![1], vec![2]]),
+            Kind::Phones | Kind::Callback => Self::Phones(Xtn::default()),
+            Kind::Coded { .. } | Kind::Text | Kind::Language => Self::None,
+        }
+    }
+
+    fn read(table: &Table<'_>, kind: Kind) -> Self {
+        match (kind, Self::usual(kind)) {
+            (Kind::Ids, usual) => system(table)
+                .map_or(usual, |system| Self::Ids(IdAt { component: 1, system })),
+            (Kind::Time, _) => {
+                Self::Time { soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false) }
+            }
+            (Kind::Duration, _) => Self::Duration { unit: unit(table) },
+            (Kind::Parts(names), Self::Parts(usual)) => {
+                let said: Vec<_> = names.iter().map(|name| numbers(table, name)).collect();
+                // Who names one part means these parts only.
+                let is_usual = said.iter().all(Option::is_none);
+                let said = said.into_iter().map(Option::unwrap_or_default).collect();
+                Self::Parts(if is_usual { usual } else { said })
+            }
+            (Kind::Phones | Kind::Callback, _) => Self::Phones(Xtn::read(table)),
+            (_, usual) => usual,
+        }
+    }
+}
+
+fn numbers(table: &Table<'_>, key: &'static str) -> Option<Vec<u16>> {
+    let nodes = table.get(key)?.list();
+    Some(nodes.iter().filter_map(Node::number).collect())
+}
+
+fn system(table: &Table<'_>) -> Option<System> {
+    let named = table.text("system").map(System::Named);
+    let at = numbers(table, "system_at").map(System::At);
+    if named.is_some() && at.is_some() {
+        table.fault("an identifier has either system or system_at");
+    }
+    named.or(at)
+}
+
+fn unit(table: &Table<'_>) -> Unit {
+    let at = table.get("unit_at").and_then(|node| read_path(&node)).map(|mut path| {
+        address(&mut path, Kind::Text);
+        Unit::At(path)
+    });
+    let named = table.get("unit").and_then(|node| {
+        let unit = node.text()?;
+        if super::normalise::duration::seconds_in(&unit).is_none() {
+            node.fault("a unit of time is expected, such as \"min\" or \"s\"");
+        }
+        Some(Unit::Named(unit))
+    });
+    if at.is_some() && named.is_some() {
+        table.fault("a duration has either unit or unit_at");
+    }
+    at.or(named).unwrap_or(Unit::Default)
+}
+
+impl Default for Xtn {
+    fn default() -> Self {
+        let way = |plus, components: &[u16]| Digits { plus, components: components.to_vec() };
+        Self {
+            number: vec![
+                way(false, &[12]),
+                way(false, &[1]),
+                way(true, &[5, 6, 7]),
+                way(false, &[6, 7]),
+                way(false, &[7]),
+            ],
+            codes: vec![2, 3],
+            preferred: 0,
+        }
+    }
+}
+
+impl Xtn {
+    fn read(table: &Table<'_>) -> Self {
+        let usual = Self::default();
+        let number = table.get("number").map(|node| {
+            let ways = node.list();
+            ways.iter().filter_map(Digits::read).collect()
+        });
+        Self {
+            number: number.unwrap_or(usual.number),
+            codes: numbers(table, "codes").unwrap_or(usual.codes),
+            preferred: table.get("preferred").and_then(|node| node.number()).unwrap_or(0),
+        }
+    }
+}
+
+impl Digits {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        let (plus, rest) = text.strip_prefix('+').map_or((false, text.as_str()), |r| (true, r));
+        let components: Result<Vec<u16>, _> = rest.split_whitespace().map(str::parse).collect();
+        match components {
+            Ok(components) if !components.is_empty() && !components.contains(&0) => {
+                Some(Self { plus, components })
+            }
+            Ok(_) | Err(_) => {
+                node.fault("numbers of components are expected, such as \"1\", \"6 7\" or \"+5 6 7\"");
+                None
+            }
+        }
+    }
+}
