@@ -23,3 +23,8 @@ pub mod sim;
 
 pub mod telemetry;
 pub mod tls;
+
+pub mod http;
+
+pub mod app;
+pub mod cli;

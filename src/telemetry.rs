@@ -87,7 +87,11 @@ impl Metrics {
         let this = Self {
             messages: register(&mut registry, "messages", "Messages, by what became of them"),
             acknowledgments: register(&mut registry, "acknowledgments", "Answers sent, by code"),
-            frame_faults: register(&mut registry, "mllp_frame_faults", "Frames that are no message"),
+            frame_faults: register(
+                &mut registry,
+                "mllp_frame_faults",
+                "Frames that are no message",
+            ),
             frame_bytes: register(&mut registry, "mllp_bytes", "Bytes received in frames"),
             discarded_bytes: register(
                 &mut registry,
@@ -113,7 +117,11 @@ impl Metrics {
             ),
             webhooks: register(&mut registry, "webhooks", "Webhook calls, by outcome"),
             rows: register(&mut registry, "rows", "Rows that want attention, by kind"),
-            free_bytes: register(&mut registry, "store_free_bytes", "Free space of the store's disk"),
+            free_bytes: register(
+                &mut registry,
+                "store_free_bytes",
+                "Free space of the store's disk",
+            ),
             answer_seconds: Histogram::new(buckets),
             registry: Registry::default(),
         };

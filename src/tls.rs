@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tokio_rustls::{client, server};
 
 /// When a silent connection is probed first: sooner than the 10 minutes after which cloud networks
 /// forget it.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// How often it is probed then.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How many probes may stay unanswered.
@@ -173,10 +172,9 @@ fn server_config(files: &ServerFiles) -> Result<rustls::ServerConfig, Error> {
             for cert in certs(path)? {
                 roots.add(cert)?;
             }
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-                    .build()
-                    .map_err(|error| unreadable(path, error))?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+                .build()
+                .map_err(|error| unreadable(path, error))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -202,67 +200,21 @@ fn unreadable(path: &Path, problem: impl fmt::Display) -> Error {
     Error::File { path: path.to_owned(), problem: problem.to_string() }
 }
 
-/// A range of addresses, such as `10.1.0.0/16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Reads an address or a range; `None` if it is neither.
-    ///
-    /// ```
-    /// use appointd::tls::Network;
-    /// let net = Network::parse("10.1.0.0/16").unwrap();
-    /// assert!(net.contains("10.1.2.3".parse().unwrap()));
-    /// assert!(!net.contains("10.2.0.1".parse().unwrap()));
-    /// assert!(net.contains("::ffff:10.1.2.3".parse().unwrap()), "the same host by IPv6");
-    /// ```
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.trim().parse().ok()?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(width);
-        (bits <= width).then_some(Self { address, bits })
-    }
-
-    /// Whether an address lies in the range.
-    #[must_use]
-    pub fn contains(self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(address)) => {
-                let shift = 32 - u32::from(self.bits);
-                let differing = u32::from(net) ^ u32::from(address);
-                differing.checked_shr(shift).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(net), IpAddr::V6(address)) => {
-                let shift = 128 - u32::from(self.bits);
-                let differing = u128::from(net) ^ u128::from(address);
-                differing.checked_shr(shift).unwrap_or(0) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
 /// Sets what every connection of ours wants: no delay of small frames, and probes, so that a peer
 /// that has vanished is noticed.
 ///
 /// # Errors
 /// If the system does not know an option.
-pub fn tune(stream: &TcpStream) -> io::Result<()> {
+pub fn tune(stream: &TcpStream, keepalive: Option<Duration>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_EVERY)
-        .with_retries(KEEPALIVE_TRIES);
-    socket.set_tcp_keepalive(&keepalive)?;
+    if let Some(after) = keepalive {
+        let keepalive = TcpKeepalive::new()
+            .with_time(after)
+            .with_interval(KEEPALIVE_EVERY)
+            .with_retries(KEEPALIVE_TRIES);
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     Ok(())

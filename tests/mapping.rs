@@ -41,8 +41,12 @@ fn every_foreign_message_is_mapped_or_refused_with_a_reason() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_matches(|char: char| char.is_control() && char != '\r' && char != '\n');
-        for text in appointd::hl7::batch::split(text).map(|b| b.messages.iter().map(|m| m.to_string()).collect()).unwrap_or_else(|_| vec![text.to_owned()]) {
+        let text =
+            text.trim_matches(|char: char| char.is_control() && char != '\r' && char != '\n');
+        for text in appointd::hl7::batch::split(text)
+            .map(|b| b.messages.iter().map(|m| m.to_string()).collect())
+            .unwrap_or_else(|_| vec![text.to_owned()])
+        {
             let outcome = match Message::read(&text) {
                 Ok(msg) => told(&mapping, &msg, &source, &locations),
                 Err(error) => format!("unreadable: {error}"),

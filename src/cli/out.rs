@@ -77,8 +77,7 @@ fn csv(rows: &[Value]) {
     let columns = columns(rows);
     say(&columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","));
     for row in rows {
-        let cells: Vec<String> =
-            columns.iter().map(|column| quoted(&cell(row, column))).collect();
+        let cells: Vec<String> = columns.iter().map(|column| quoted(&cell(row, column))).collect();
         say(&cells.join(","));
     }
 }

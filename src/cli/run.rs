@@ -79,11 +79,7 @@ async fn serve(
 }
 
 /// Waits for signals; returns when it is time to stop.
-async fn attend(
-    config: &Config,
-    running: &Running,
-    log: Option<&LogLevel>,
-) -> Result<(), Failure> {
+async fn attend(config: &Config, running: &Running, log: Option<&LogLevel>) -> Result<(), Failure> {
     let failed = |refusal: std::io::Error| Failure::Failed(format!("signals: {refusal}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

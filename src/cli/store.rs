@@ -84,7 +84,9 @@ fn verify(settings: &Settings) -> Result<(), Failure> {
     if report.get("sound") == Some(&Value::Bool(true)) {
         return Ok(());
     }
-    Err(Failure::Failed("the store is damaged: restore from backup with `appointd store restore`".to_owned()))
+    Err(Failure::Failed(
+        "the store is damaged: restore from backup with `appointd store restore`".to_owned(),
+    ))
 }
 
 fn backup(settings: &Settings, file: &PathBuf) -> Result<(), Failure> {

@@ -139,7 +139,9 @@ async fn guarded(State(context): State<Context>, request: Request, next: Next) -
         return next.run(request).await;
     }
     let mut answer = problem(StatusCode::UNAUTHORIZED, "a bearer token is needed", None);
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    answer
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     answer
 }
 
@@ -293,8 +295,7 @@ async fn stats(State(context): State<Context>) -> Response {
 
 async fn verify(State(context): State<Context>) -> Response {
     let store = Arc::clone(context.handle.store());
-    read(move || store.verify().map(|report| report_json(&report)).map_err(|e| e.to_string()))
-        .await
+    read(move || store.verify().map(|report| report_json(&report)).map_err(|e| e.to_string())).await
 }
 
 async fn backup(State(context): State<Context>, Json(order): Json<BackupTo>) -> Response {

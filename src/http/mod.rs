@@ -122,10 +122,8 @@ async fn metrics(
     if counted.is_err() {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "the rows cannot be counted", None);
     }
-    let kind = [(
-        header::CONTENT_TYPE,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    )];
+    let kind =
+        [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (kind, context.metrics.render()).into_response()
 }
 

@@ -18,8 +18,6 @@ use tracing::{debug, warn};
 
 use crate::tls::{self, Acceptor};
 
-/// How many connections at once; Twilio and monitoring need a handful.
-const CONNECTIONS_MAX: usize = 512;
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -31,10 +29,10 @@ pub async fn serve(
     socket: TcpListener,
     acceptor: Option<Acceptor>,
     router: Router,
+    connections_max: usize,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let listener =
-        Port { socket, acceptor, places: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
+    let listener = Port { socket, acceptor, places: Arc::new(Semaphore::new(connections_max)) };
     let app = router.into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
 }
@@ -89,7 +87,7 @@ impl axum::serve::Listener for Port {
 
 impl Port {
     async fn secure(&self, stream: TcpStream) -> io::Result<Box<dyn Socket>> {
-        drop(tls::tune(&stream));
+        tls::tune(&stream, Some(tls::KEEPALIVE_AFTER))?;
         let Some(acceptor) = &self.acceptor else { return Ok(Box::new(stream)) };
         let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await;
         Ok(Box::new(shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??))

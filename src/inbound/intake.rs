@@ -13,7 +13,7 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::engine::{Reading, Received};
 use crate::hl7::{self, Charset, Message, batch, charset};
-use crate::mapping::{self, Mapping, Outcome, Site};
+use crate::mapping::{Mapping, Outcome, Site};
 
 /// Where messages of one feed are read.
 #[derive(Debug)]
@@ -171,22 +171,22 @@ impl Intake {
             let reason = "acknowledgment: an answer, not an event";
             return (Reading::NoEvent(reason.to_owned()), Trouble::None);
         }
-        let is_for_us = self.processing_ids.is_empty()
-            || self.processing_ids.contains(&header.processing_id);
+        let is_for_us =
+            self.processing_ids.is_empty() || self.processing_ids.contains(&header.processing_id);
         if !is_for_us {
             let reason = format!("processing id {} is not taken here", header.processing_id);
             return (Reading::NoEvent(reason), Trouble::NotForUs);
         }
         let site = Site {
             source: &self.source,
-            listener_zone: self.zone,
+            zone: self.zone,
             practice_zone: live.practice_zone,
             region: self.region,
             locations: &live.locations,
         };
         match live.mapping.apply(msg, &site, now) {
             Outcome::Claims(claims) => (Reading::Claims(claims), Trouble::None),
-            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.to_string()), Trouble::None),
+            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.sentence), Trouble::None),
             Outcome::Failed(fault) => (Reading::Fault(fault.to_string()), Trouble::Mapping),
         }
     }
@@ -213,6 +213,10 @@ impl Intake {
 
 fn name(received: &mut Received, header: &hl7::Header) {
     received.control_id.clone_from(&header.control_id);
-    received.trigger = mapping::trigger_name(header);
+    received.trigger = if header.trigger.is_empty() {
+        header.message_code.clone()
+    } else {
+        format!("{}^{}", header.message_code, header.trigger)
+    };
     received.sender = format!("{}|{}", header.sending_application, header.sending_facility);
 }

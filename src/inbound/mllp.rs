@@ -10,12 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio_util::bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -27,6 +27,7 @@ use crate::engine::{Handle, Pending, Verdict};
 use crate::hl7::ack::{AckCode, AckError, Answer, ErrorCode, acknowledge};
 use crate::hl7::frame::{self, Incoming, MllpCodec};
 use crate::hl7::{self, AckMode, Charset, Message};
+use crate::settings::Network;
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
@@ -67,12 +68,14 @@ pub struct Options {
     pub frame_timeout: Duration,
     /// How long a connection may be silent; EHRs hold them for days, so there is no default.
     pub idle_timeout: Option<Duration>,
+    /// After which silence the system asks whether the peer is still there.
+    pub keepalive: Option<Duration>,
     /// How many connections at once.
     pub connections_max: usize,
     /// How many of them from one address.
     pub connections_per_peer_max: usize,
     /// Who may connect; empty is everybody.
-    pub allow: Vec<tls::Network>,
+    pub allow: Vec<Network>,
     /// Transport security, if configured.
     pub tls: Option<tls::Acceptor>,
 }
@@ -181,22 +184,20 @@ impl Shared {
     }
 
     async fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
-        if let Err(refusal) = tls::tune(&stream) {
+        if let Err(refusal) = tls::tune(&stream, self.options.keepalive) {
             debug!(%peer, error = %refusal, "A socket option is not supported");
         }
         info!(source = %self.intake.source, %peer, "An EHR has connected");
         match &self.options.tls {
             None => self.converse(stream, peer, stop).await,
-            Some(acceptor) => {
-                match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => Box::pin(self.converse(stream, peer, stop)).await,
-                    Ok(Err(refusal)) => {
-                        self.metrics.connection_refused(&self.intake.source, "tls");
-                        warn!(%peer, error = %refusal, "A TLS handshake failed");
-                    }
-                    Err(_) => self.metrics.connection_refused(&self.intake.source, "tls"),
+            Some(acceptor) => match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Box::pin(self.converse(stream, peer, stop)).await,
+                Ok(Err(refusal)) => {
+                    self.metrics.connection_refused(&self.intake.source, "tls");
+                    warn!(%peer, error = %refusal, "A TLS handshake failed");
                 }
-            }
+                Err(_) => self.metrics.connection_refused(&self.intake.source, "tls"),
+            },
         }
         info!(source = %self.intake.source, %peer, "An EHR has disconnected");
     }
@@ -260,7 +261,8 @@ impl Shared {
                 let mut parsed = self.intake.fragment(&head, &stream.peer, fault);
                 parsed.request = hl7::ack::header_only(&String::from_utf8_lossy(&head));
                 parsed.trouble = Trouble::NotForUs;
-                let read = Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
+                let read =
+                    Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
                 Some(self.submit(read).await)
             }
             Incoming::Abandoned(bytes) => {
@@ -395,10 +397,9 @@ const fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> Judge
         (Verdict::NotStored(_), _) => {
             (hl7::Verdict::Rejected, Some((ErrorCode::Internal, "not stored, send again later")))
         }
-        (_, Trouble::Headless) => (
-            hl7::Verdict::Rejected,
-            Some((ErrorCode::SegmentSequence, "no readable MSH segment")),
-        ),
+        (_, Trouble::Headless) => {
+            (hl7::Verdict::Rejected, Some((ErrorCode::SegmentSequence, "no readable MSH segment")))
+        }
         (_, Trouble::NotForUs) => (
             hl7::Verdict::Rejected,
             Some((ErrorCode::UnsupportedProcessingId, "not taken by this listener")),
@@ -509,4 +510,3 @@ impl Stream {
         }
     }
 }
-

@@ -17,8 +17,6 @@ use crate::outbound::twilio::{Filter, Twilio};
 use crate::sms::answer::Direction;
 use crate::sms::webhook::InboundSms;
 
-/// How often the list is read.
-const EVERY: Duration = Duration::from_secs(300);
 /// How far back the first look goes, and how far each look overlaps the one before.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
 /// How many messages one look takes.
@@ -29,6 +27,7 @@ const LOOKED_AT: usize = 1_000;
 pub struct Poller {
     twilio: Twilio,
     number: PhoneNumber,
+    every: Duration,
     handle: Handle,
     clock: Clock,
 }
@@ -36,8 +35,13 @@ pub struct Poller {
 impl Poller {
     /// Prepares a poller of the texts to one number.
     #[must_use]
-    pub const fn new(twilio: Twilio, number: PhoneNumber, handle: Handle, clock: Clock) -> Self {
-        Self { twilio, number, handle, clock }
+    pub fn new(
+        twilio: Twilio,
+        (number, every): (PhoneNumber, Duration),
+        handle: Handle,
+        clock: Clock,
+    ) -> Self {
+        Self { twilio, number, every, handle, clock }
     }
 
     /// Looks until told to stop.
@@ -49,7 +53,7 @@ impl Poller {
                 since = now - OVERLAP;
             }
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(self.every) => {}
                 () = stop.cancelled() => return,
             }
         }

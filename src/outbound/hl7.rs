@@ -33,12 +33,16 @@ pub struct Options {
     pub address: String,
     /// How wishes are written for it.
     pub template: Template,
+    /// The character set to write in; that of the stored message if not given.
+    pub charset: Option<Charset>,
     /// Transport security, if configured.
     pub tls: Option<tls::Connector>,
     /// How long a connection may take.
     pub connect_timeout: Duration,
     /// How long an answer may take.
     pub ack_timeout: Duration,
+    /// After which silence the connection is closed.
+    pub idle_close: Option<Duration>,
 }
 
 /// The lane of one destination.
@@ -70,11 +74,16 @@ impl Hl7Lane {
         let lane = Lane::Hl7(self.options.name.clone());
         loop {
             let pause = self.breaker.pause();
+            let idle = self.options.idle_close.filter(|_| self.connection.is_some());
             let work = tokio::select! {
                 work = async {
                     tokio::time::sleep(pause).await;
                     self.handle.claim(lane.clone(), 1).await
                 } => work,
+                () = tokio::time::sleep(idle.unwrap_or_default()), if idle.is_some() => {
+                    self.connection = None;
+                    continue;
+                }
                 () = stop.cancelled() => return,
             };
             let Some(work) = work else { return };
@@ -143,7 +152,10 @@ impl Hl7Lane {
             control_id: &write_back.control_id,
             now: self.clock.now(),
         };
-        Ok((reverse::build(&order, &self.options.template, &last)?, decoded.charset))
+        Ok((
+            reverse::build(&order, &self.options.template, &last)?,
+            self.options.charset.unwrap_or(decoded.charset),
+        ))
     }
 
     async fn exchange(&mut self, payload: &[u8], control_id: &str) -> Exchange {

@@ -7,10 +7,10 @@
 use std::io;
 use std::time::Duration;
 
-use tokio_util::bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::hl7::frame::{Incoming, Limits, MllpCodec};
@@ -68,7 +68,7 @@ impl Connection {
     ) -> io::Result<Self> {
         let connect = async {
             let stream = TcpStream::connect(address).await?;
-            tls::tune(&stream)?;
+            tls::tune(&stream, Some(tls::KEEPALIVE_AFTER))?;
             let socket: Box<dyn Socket> = match tls {
                 None => Box::new(stream),
                 Some(connector) => Box::new(connector.connect(stream).await?),

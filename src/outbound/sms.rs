@@ -211,10 +211,8 @@ impl SmsLane {
                 return;
             }
             Outcome::Refused { class, code, .. } => {
-                let concerns_all = matches!(
-                    class,
-                    Class::Config | Class::ThrottleQueue | Class::DailyCap
-                );
+                let concerns_all =
+                    matches!(class, Class::Config | Class::ThrottleQueue | Class::DailyCap);
                 if concerns_all {
                     error!(?class, code, "Twilio refuses all texts of this sender");
                 }
@@ -294,8 +292,7 @@ fn is_it(message: &MessageRow, row: &Outgoing, sms: &Sms) -> bool {
     // With redaction on the body is blank; then number and time have to do.
     let is_same = message.body.expose().is_empty() || message.body.expose().trim() == words.trim();
     let is_ours = message.direction != Some(Direction::Inbound);
-    let in_time =
-        message.created_at.is_none_or(|created| created + CLOCK_SKEW >= row.created_at);
+    let in_time = message.created_at.is_none_or(|created| created + CLOCK_SKEW >= row.created_at);
     is_same && is_ours && in_time
 }
 
@@ -307,9 +304,7 @@ fn report_of(outcome: Outcome) -> Report {
             refused(failure_of(class), &code)
         }
         Outcome::NotSent { .. } => refused(Failure::TryLater, "not_sent"),
-        Outcome::Unknown(doubt) => {
-            Report::InDoubt { code: format!("{doubt:?}").to_lowercase() }
-        }
+        Outcome::Unknown(doubt) => Report::InDoubt { code: format!("{doubt:?}").to_lowercase() },
     }
 }
 

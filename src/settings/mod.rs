@@ -16,7 +16,7 @@ mod listener;
 mod net;
 mod practice;
 mod reader;
-mod secret;
+
 mod server;
 mod suggest;
 mod texting;
@@ -33,12 +33,12 @@ use config::Value;
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::rules::Rules;
 
+pub use crate::sms::Secret;
 pub use destination::{Cancel, Confirm, Destination, Header, Overrides, Retry};
 pub use fault::{Fault, Place};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
 pub use listener::{AckMode, BatchAck, Limits, Listener, NackPolicy};
 pub use net::{Address, ClientTls, Network, TlsFiles};
-pub use secret::Secret;
 pub use server::{Engine, Format, Http, Level, Log, Metrics, Store};
 pub use texting::{ApiKey, Backend, Sender, Sms, Twilio};
 pub use time::parse_duration;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::listener::{Taken, check_plaintext, socket};
 use super::net::{TlsFiles, server_tls};
 use super::reader::Section;
-use super::secret::Secret;
 use super::texting::public_url;
+use crate::sms::Secret;
 
 /// Where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

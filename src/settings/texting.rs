@@ -7,7 +7,7 @@ use crate::core::phone::{PhoneNumber, Region};
 
 use super::net::{URL_WANTED, parse_url};
 use super::reader::Section;
-use super::secret::Secret;
+use crate::sms::Secret;
 
 /// How texts leave.
 #[derive(Debug, Clone, PartialEq)]

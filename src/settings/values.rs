@@ -12,8 +12,8 @@ use config::{Value, ValueKind};
 use super::fault::{Fault, Place, shown};
 use super::layers;
 use super::reader::{Item, Section};
-use super::secret::Secret;
 use super::time::{duration_text, parse_duration};
+use crate::sms::Secret;
 
 /// No token in use is longer; a larger file is not the one that was meant.
 const SECRET_BYTES_MAX: usize = 512;

@@ -281,11 +281,10 @@ impl Ehr {
         };
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         let control_id = control_id(millis, u64::MAX);
-        let answer =
-            acknowledge(
-                Some(&msg),
-                &Answer { code, error: None, control_id: &control_id, request_id: None, now },
-            );
+        let answer = acknowledge(
+            Some(&msg),
+            &Answer { code, error: None, control_id: &control_id, request_id: None, now },
+        );
         let trigger = format!("{}^{}", header.message_code, header.trigger);
         self.note("appointd", &trigger, text, code.as_str());
         if !code.is_positive() || !self.reflects {

@@ -3,6 +3,8 @@
 //! Everything is read and every port is bound before anything runs; a fault at this stage ends the
 //! start with all that is known about it. Knows all rooms, and is known by none.
 
+mod assemble;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,22 +13,22 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
+pub use assemble::{lane_options, mapping_of, twilio_of};
+
 use crate::clock::Clock;
 use crate::core::rules::Rules;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
 use crate::inbound::intake::{Intake, Live};
-use crate::inbound::mllp::{Listener, Options};
-use crate::inbound::poll;
+use crate::inbound::mllp::Listener;
+use crate::inbound::poll::Poller;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Mapping;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
-use crate::outbound::twilio::Twilio;
 use crate::settings::{self, Settings};
 use crate::shutdown::Tasks;
 use crate::sms::Secret;
-use crate::sms::error_codes::Table;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::tls;
@@ -66,7 +68,7 @@ pub struct App {
     acceptors: Vec<tls::Acceptor>,
     http: (TcpListener, Option<tls::Acceptor>),
     sms: Arc<SmsLane>,
-    twilio: Option<Twilio>,
+    poller: Option<Poller>,
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
     metrics: Arc<Metrics>,
@@ -112,25 +114,33 @@ impl App {
             bind_listeners(&settings, &handle, &clock, &metrics, &mut acceptors).await?;
         let http_tls = acceptor(settings.http.tls.as_ref(), &mut acceptors)?;
         let http = (bind(settings.http.listen).await?, http_tls);
-        let twilio = settings.twilio_client().map_err(Error::Setup)?;
+        let twilio = twilio_of(&settings).map_err(Error::Setup)?;
         let backend = match (&settings.sms.backend, &twilio) {
             (settings::Backend::Twilio, Some(twilio)) => Backend::Twilio(Box::new(twilio.clone())),
             (settings::Backend::Twilio, None) => {
-                return Err(Error::Setup("sms.backend is twilio and [twilio] is not set".to_owned()));
+                return Err(Error::Setup(
+                    "sms.backend is twilio and [twilio] is not set".to_owned(),
+                ));
             }
             (settings::Backend::File(path), _) => Backend::File(path.clone()),
             (settings::Backend::Memory, _) => Backend::Memory(std::sync::Mutex::default()),
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
-        let sms = SmsLane::new(backend, settings.sms.lane(), handle.clone(), shared);
+        let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
-            let options = destination.lane().map_err(Error::Setup)?;
+            let options = lane_options(destination).map_err(Error::Setup)?;
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
-        let webhooks = settings.webhooks(Table::default()).map(Arc::new);
-        let token = new_token();
+        let webhooks = assemble::webhooks(&settings).map(Arc::new);
+        let token = settings.http.api_token.clone().unwrap_or_else(new_token);
+        let poller = match (twilio, assemble::polled_number(&settings)) {
+            (Some(twilio), Some(polled)) => {
+                Some(Poller::new(twilio, polled, handle.clone(), clock.clone()))
+            }
+            (Some(_) | None, _) => None,
+        };
         Ok(Self {
             clock,
             handle,
@@ -141,7 +151,7 @@ impl App {
             acceptors,
             http,
             sms: Arc::new(sms),
-            twilio,
+            poller,
             webhooks,
             lanes,
             metrics,
@@ -183,8 +193,7 @@ impl App {
         for lane in self.lanes {
             tasks.spawn(lane.run(tasks.clone()));
         }
-        if let (Some(twilio), Some(number)) = (self.twilio, self.settings.polled_number()) {
-            let poller = poll::Poller::new(twilio, number, self.handle.clone(), self.clock.clone());
+        if let Some(poller) = self.poller {
             tasks.spawn(poller.run(tasks.stop_token()));
         }
         let (socket, acceptor) = self.http;
@@ -199,8 +208,11 @@ impl App {
             clock: self.clock,
         };
         let stop = tasks.stop_token();
+        let connections_max = self.settings.http.connections_max;
         tasks.spawn(async move {
-            if let Err(refusal) = http::serve(socket, acceptor, http::router(context), stop).await {
+            let router = http::router(context);
+            let served = http::serve(socket, acceptor, router, connections_max, stop).await;
+            if let Err(refusal) = served {
                 error!(error = %refusal, "The HTTP port has failed");
             }
         });
@@ -237,7 +249,7 @@ impl Running {
                     .ok_or_else(|| {
                         Error::Setup(format!("listener {} is gone; restart", intake.source))
                     })?;
-                settings.mapping(&listener.mapping).map_err(Error::Setup)
+                mapping_of(settings, &listener.mapping).map_err(Error::Setup)
             })
             .collect::<Result<Vec<_>, _>>()?;
         for acceptor in &self.acceptors {
@@ -263,7 +275,9 @@ impl Running {
     /// If the engine ended with a fault.
     pub async fn stop(mut self) -> Result<(), Error> {
         if !self.tasks.drain(self.grace).await {
-            warn!("Not everything ended within the grace period; what is claimed is taken up at the next start");
+            warn!(
+                "Not everything ended within the grace period; what is claimed is taken up at the next start"
+            );
         }
         self.engine_tasks.drain(Duration::ZERO).await;
         let Some(engine) = self.engine.take() else { return Ok(()) };
@@ -280,10 +294,7 @@ impl Running {
 }
 
 /// The engine has a thread of its own: it waits for the disk, and nothing else should.
-fn start_engine(
-    engine: Engine,
-    tasks: &Tasks,
-) -> Result<JoinHandle<Result<(), String>>, Error> {
+fn start_engine(engine: Engine, tasks: &Tasks) -> Result<JoinHandle<Result<(), String>>, Error> {
     let stop = tasks.stop_token();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -300,12 +311,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 fn acceptor(
-    files: Option<&tls::ServerFiles>,
+    files: Option<&settings::TlsFiles>,
     all: &mut Vec<tls::Acceptor>,
 ) -> Result<Option<tls::Acceptor>, Error> {
     let Some(files) = files else { return Ok(None) };
-    let acceptor = tls::Acceptor::new(files.clone())
-        .map_err(|refusal| Error::Setup(format!("tls: {refusal}")))?;
+    let files = tls::ServerFiles {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        client_ca: files.client_ca.clone(),
+    };
+    let acceptor =
+        tls::Acceptor::new(files).map_err(|refusal| Error::Setup(format!("tls: {refusal}")))?;
     all.push(acceptor.clone());
     Ok(Some(acceptor))
 }
@@ -322,17 +338,14 @@ async fn bind_listeners(
     let mut intakes = Vec::new();
     let mut listeners = Vec::new();
     for configured in &settings.listeners {
-        let mapping = settings.mapping(&configured.mapping).map_err(Error::Setup)?;
-        let intake = Arc::new(configured.intake(live(&settings.rules, mapping)));
-        let options = Options {
-            tls: acceptor(configured.tls.as_ref(), acceptors)?,
-            ..configured.options()
-        };
+        let mapping = mapping_of(settings, &configured.mapping).map_err(Error::Setup)?;
+        let intake = Arc::new(assemble::intake(configured, live(&settings.rules, mapping)));
+        let tls = acceptor(configured.tls.as_ref(), acceptors)?;
+        let options = assemble::listener_options(configured, tls);
         let socket = bind(configured.listen).await?;
         let address = socket.local_addr().unwrap_or(configured.listen);
         let shared = (clock.clone(), Arc::clone(metrics));
-        let listener =
-            Listener::new(socket, Arc::clone(&intake), options, handle.clone(), shared);
+        let listener = Listener::new(socket, Arc::clone(&intake), options, handle.clone(), shared);
         intakes.push(intake);
         listeners.push((listener, address));
     }
@@ -341,11 +354,7 @@ async fn bind_listeners(
 
 /// The part of an intake that a reload replaces.
 fn live(rules: &Rules, mapping: Arc<Mapping>) -> Live {
-    Live {
-        mapping,
-        locations: rules.locations.clone(),
-        practice_zone: rules.practice.zone,
-    }
+    Live { mapping, locations: rules.locations.clone(), practice_zone: rules.practice.zone }
 }
 
 /// 256 random bits; without randomness the API stays closed.

@@ -1,0 +1,185 @@
+//! From settings to the options of each room.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::core::phone::PhoneNumber;
+use crate::hl7::frame::Limits;
+use crate::hl7::{self, Charset};
+use crate::inbound::intake::{Intake, Live};
+use crate::inbound::mllp::{NackPolicy, Options};
+use crate::inbound::sms::Webhooks;
+use crate::mapping::{self, Library, Mapping};
+use crate::outbound::hl7 as lane;
+use crate::outbound::sms as sms_lane;
+use crate::outbound::twilio::{self, Auth, Twilio};
+use crate::settings::{self, Destination, Listener, Settings};
+use crate::sms::error_codes::Table;
+use crate::sms::request::Sender;
+use crate::sms::sid::{AccountSid, KeySid};
+use crate::tls;
+
+/// The mapping that stands for no choice.
+const MAPPING_DEFAULT: &str = "hl7-default";
+
+/// Finds a mapping: one of the practice's own files, or a built-in one.
+///
+/// # Errors
+/// Every fault of the practice's files, or that there is no such mapping.
+pub fn mapping_of(settings: &Settings, name: &str) -> Result<Arc<Mapping>, String> {
+    let name = if name == "default" { MAPPING_DEFAULT } else { name };
+    let files = mapping_files(&settings.mappings)?;
+    if files.is_empty() {
+        return mapping::lookup(name).ok_or_else(|| format!("there is no mapping \"{name}\""));
+    }
+    let texts = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let library = Library::load(texts)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    library.lookup(name).map(Arc::clone).ok_or_else(|| format!("there is no mapping \"{name}\""))
+}
+
+/// The texts of mapping files, by the name of the mapping.
+fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        let refused = |refusal: std::io::Error| format!("{}: {refusal}", path.display());
+        let mut found = vec![path.clone()];
+        if path.is_dir() {
+            found = std::fs::read_dir(path)
+                .map_err(refused)?
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+                .collect();
+            found.sort();
+        }
+        for file in found {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|refusal| format!("{}: {refusal}", file.display()))?;
+            let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            files.push((name.unwrap_or_default(), text));
+        }
+    }
+    Ok(files)
+}
+
+/// How a listener reads.
+pub(super) fn intake(listener: &Listener, live: Live) -> Intake {
+    Intake {
+        source: listener.name.clone(),
+        charset: listener.charset.as_deref().and_then(Charset::for_label),
+        zone: listener.zone,
+        region: listener.region,
+        processing_ids: listener.processing_ids.clone(),
+        live: std::sync::RwLock::new(Arc::new(live)),
+    }
+}
+
+/// How a listener listens and answers.
+pub(super) fn listener_options(listener: &Listener, tls: Option<tls::Acceptor>) -> Options {
+    let limits = listener.limits;
+    Options {
+        ack_mode: hl7::AckMode::for_name(listener.ack_mode.name()).unwrap_or_default(),
+        nack_policy: match listener.nack_policy {
+            settings::NackPolicy::Never => NackPolicy::Never,
+            settings::NackPolicy::ParseErrors => NackPolicy::ParseErrors,
+            settings::NackPolicy::MappingErrors => NackPolicy::MappingErrors,
+        },
+        limits: Limits {
+            frame_bytes_max: limits.frame_bytes_max,
+            accept_bare_msh: listener.accept_bare_msh,
+            ..Limits::default()
+        },
+        frame_timeout: limits.frame_timeout,
+        idle_timeout: limits.idle_timeout,
+        keepalive: limits.keepalive,
+        connections_max: limits.connections_max,
+        connections_per_peer_max: limits.connections_per_peer_max,
+        allow: listener.allow.clone(),
+        tls,
+    }
+}
+
+/// How a destination is talked to.
+///
+/// # Errors
+/// If its certificates or overrides cannot be used.
+pub fn lane_options(destination: &Destination) -> Result<lane::Options, String> {
+    let tls = match &destination.tls {
+        None => None,
+        Some(files) => {
+            let host = files.server_name.as_deref().unwrap_or(&destination.address.host);
+            let files =
+                tls::ClientFiles { ca: Some(files.ca.clone()), identity: files.identity.clone() };
+            Some(tls::Connector::new(&files, host).map_err(|refusal| format!("tls: {refusal}"))?)
+        }
+    };
+    Ok(lane::Options {
+        name: destination.name.clone(),
+        address: destination.address.to_string(),
+        template: template(destination)?,
+        charset: destination.charset.as_deref().and_then(Charset::for_label),
+        tls,
+        connect_timeout: destination.connect_timeout,
+        ack_timeout: destination.ack_timeout,
+        idle_close: destination.idle_close,
+    })
+}
+
+/// A client of Twilio, if there is an account.
+///
+/// # Errors
+/// What is wrong with the account's settings.
+pub fn twilio_of(settings: &Settings) -> Result<Option<Twilio>, String> {
+    let Some(account) = &settings.twilio else { return Ok(None) };
+    let told = |what: &dyn std::fmt::Display| format!("twilio: {what}");
+    let sid = AccountSid::parse(&account.account_sid).map_err(|fault| told(&fault))?;
+    let auth = match &account.api_key {
+        None => Auth::Token(account.auth_token.clone()),
+        Some(key) => Auth::ApiKey {
+            sid: KeySid::parse(&key.sid).map_err(|fault| told(&fault))?,
+            secret: key.secret.clone(),
+        },
+    };
+    let sender = Sender::parse(account.sender.as_str()).map_err(|fault| told(&fault))?;
+    let client = Twilio::new(twilio::Settings {
+        base_url: account.base_url.clone(),
+        status_callback: settings
+            .http
+            .public_url
+            .as_ref()
+            .map(|url| format!("{url}/twilio/status")),
+        connect_timeout: account.connect_timeout,
+        total_timeout: account.request_timeout,
+        ..twilio::Settings::new(sid, auth, sender)
+    });
+    client.map(Some).map_err(|fault| told(&fault))
+}
+
+/// What webhooks are checked against, if Twilio is the backend.
+pub(super) fn webhooks(settings: &Settings) -> Option<Webhooks> {
+    let account = settings.twilio.as_ref()?;
+    let public_url = settings.http.public_url.clone()?;
+    let mut tokens = vec![account.auth_token.clone()];
+    tokens.extend(account.auth_token_other.clone());
+    Some(Webhooks { public_url, tokens, error_codes: Table::default() })
+}
+
+/// The number whose incoming texts are listed from time to time.
+pub(super) fn polled_number(settings: &Settings) -> Option<(PhoneNumber, std::time::Duration)> {
+    let account = settings.twilio.as_ref()?;
+    let number = PhoneNumber::parse_e164(account.sender.as_str()).ok()?;
+    Some((number, account.poll_every?))
+}
+
+/// How the lane of texts behaves.
+pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
+    sms_lane::Options {
+        segments_per_second: settings.sms.segments_per_second,
+        parallel: settings.sms.parallel,
+        allow_only: settings.sms.allow_only.clone(),
+    }
+}
+
+fn template(_destination: &Destination) -> Result<crate::mapping::reverse::Template, String> {
+    Ok(crate::mapping::reverse::Template)
+}
