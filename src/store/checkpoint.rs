@@ -19,6 +19,9 @@ use crate::store::{Error, Key, Table, TableStats, record};
 /// A report lists no more damaged keys than this; it counts all.
 const DAMAGED_KEYS_MAX: usize = 1000;
 
+/// A checkpoint tells how far it is this many times.
+const PARTS: u64 = 64;
+
 /// The rows of a full log segment, no longer changing.
 #[derive(Debug)]
 pub(super) struct Frozen {
@@ -53,6 +56,8 @@ pub(super) struct Marked {
 struct Queue {
     pending: VecDeque<Arc<Frozen>>,
     free: Vec<usize>,
+    /// How much of the oldest pending rows is in the base, of [`PARTS`].
+    done: u64,
     is_stopping: bool,
 }
 
@@ -125,9 +130,14 @@ impl Checkpointer {
 
     fn change(&self, rows: &Rows, tables: &mut BTreeMap<Table, TableStats>) -> Result<(), Error> {
         let mut scratch = Vec::new();
+        let part = rows.len().div_ceil(usize::try_from(PARTS).unwrap_or(1)).max(1);
         for (number, (key, slot)) in rows.iter().enumerate() {
             if number == rows.len() / 2 {
                 self.reached(Step::HalfApplied)?;
+            }
+            if number.is_multiple_of(part) {
+                lock(&self.queue).done += 1;
+                self.changed.notify_all();
             }
             let before = self.base.change(key, slot, &mut scratch)?;
             let stats = tables.entry(key.table()).or_default();
@@ -190,6 +200,20 @@ impl Checkpointer {
         self.changed.notify_all();
     }
 
+    /// Holds a writer that is in its last segment back to the pace of the checkpoint, so that it
+    /// waits a little at each commit instead of long at the end.
+    pub(super) fn pace(&self, gate: &Gate, written: u64, segment: u64) -> Result<(), Error> {
+        let part = written.saturating_mul(PARTS) / segment.max(1);
+        let mut queue = lock(&self.queue);
+        while queue.free.is_empty() && !queue.pending.is_empty() && queue.done < part {
+            gate.check()?;
+            self.is_writer_waiting.store(true, Ordering::Relaxed);
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.is_writer_waiting.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Waits for a segment whose commits the base holds.
     pub(super) fn take_free(&self, gate: &Gate) -> Result<usize, Error> {
         let mut queue = lock(&self.queue);
@@ -219,7 +243,11 @@ impl Checkpointer {
         while let Some(frozen) = self.next() {
             let Err(error) = self.absorb(&frozen.rows, frozen.last_sequence) else {
                 forget();
-                lock(&self.queue).pending.pop_front();
+                {
+                    let mut queue = lock(&self.queue);
+                    queue.pending.pop_front();
+                    queue.done = 0;
+                }
                 self.add_free(frozen.segment);
                 continue;
             };

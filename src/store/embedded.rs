@@ -11,16 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::thread::JoinHandle;
 use std::{fmt, mem};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::statvfs;
 
 use crate::store::backup::{self, Backup};
-use crate::store::base::{Base, guarded};
+use crate::store::base::guarded;
 use crate::store::checkpoint::{Checkpointer, Frozen};
 use crate::store::disk::{self, Disk, Real};
 use crate::store::gate::{Gate, Logged, lock};
 use crate::store::log::{self, Log};
-use crate::store::mark::{Mark, MarkFile};
-use crate::store::record::{self, Record};
+use crate::store::mark::Mark;
+use crate::store::record;
+use crate::store::recovery::{self, Recovered};
 use crate::store::rows::{self, Rows, Slot};
 use crate::store::{
     Commit, Committed, Error, Key, Order, Range, Report, Row, Stats, Store, Table, TableStats,
@@ -30,6 +31,8 @@ use crate::store::{
 /// Free space is looked at again after this many commits or bytes, so that no clock is needed.
 const LOOK_EVERY_COMMITS: u32 = 256;
 const LOOK_EVERY_BYTES: u64 = 16 << 20;
+/// Versions remembered between reading and committing: more than a batch reads.
+const RECENT_MAX: usize = 4096;
 /// A buffer that one large commit needed is not kept.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
@@ -82,6 +85,8 @@ struct Core {
     disk: Arc<dyn Disk>,
     gate: Arc<Gate>,
     view: RwLock<View>,
+    /// Versions of rows that only the base has; void when the base takes rows from memory.
+    recent: Mutex<BTreeMap<Key, Version>>,
     writer: Mutex<Writer>,
     checkpointer: Checkpointer,
     /// Locks the folder until everything above is gone.
@@ -118,11 +123,8 @@ impl Embedded {
 
     pub(super) fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, Error> {
         disk::create_folder(&options.folder)?;
-        let lock = lock_folder(&options.folder)?;
-        let (checkpointer, log, mark) = recover(&disk, &options)?;
-        for segment in (0..options.log_segments.max(2)).rev().filter(|n| *n != log.current()) {
-            checkpointer.add_free(segment);
-        }
+        let lock = recovery::lock_folder(&options.folder)?;
+        let Recovered { checkpointer, log, mark } = recovery::recover(&disk, &options)?;
         let writer = Writer {
             log,
             generation: mark.generation,
@@ -137,6 +139,7 @@ impl Embedded {
             disk,
             gate: Arc::default(),
             view: RwLock::default(),
+            recent: Mutex::default(),
             writer: Mutex::new(writer),
             checkpointer,
             _lock: lock,
@@ -177,67 +180,6 @@ impl fmt::Debug for Core {
     }
 }
 
-fn lock_folder(folder: &Path) -> Result<File, Error> {
-    let path = folder.join("lock");
-    let io = |source| Error::io("lock", &path, source);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        rustix::io::Errno::WOULDBLOCK => Error::Locked { path: folder.to_path_buf() },
-        other => io(other.into()),
-    })?;
-    Ok(file)
-}
-
-/// Brings the base up to the last durable commit and starts an empty log.
-fn recover(disk: &Arc<dyn Disk>, options: &Options) -> Result<(Checkpointer, Log, Mark), Error> {
-    let folder = options.folder.as_path();
-    let base = Base::open(&folder.join("base"), options.cache_bytes)?;
-    let (file, mark) = MarkFile::open(&**disk, &folder.join("mark"))?;
-    let is_mismatch = match &mark {
-        Some(mark) => base.stamped()? < mark.sequence,
-        None => guarded(|| Ok(base.everything().next().is_some()))?,
-    };
-    if is_mismatch {
-        return Err(Error::damaged("the base and its checkpoint mark do not belong together"));
-    }
-    let mark = mark.unwrap_or_default();
-    let found = log::read(&**disk, folder, mark.generation, mark.sequence)?;
-    if let (Some(hole), false) = (found.hole, options.is_salvage) {
-        let text = format!("log record {} of up to {}", hole.missing, hole.last_seen);
-        return Err(Error::damaged(text));
-    }
-    let checkpointer = Checkpointer::new(Arc::clone(disk), base, file, mark.clone());
-    if mark.is_applying {
-        checkpointer.recount()?;
-    }
-    let mut sequence = mark.sequence;
-    if let Some(last) = found.records.last() {
-        sequence = last.sequence;
-        checkpointer.absorb(&replay(found.records), sequence)?;
-    }
-    // Sequences seen behind a hole are not given out again.
-    sequence = sequence.max(found.hole.map_or(0, |hole| hole.last_seen));
-    if found.hole.is_some() {
-        log::set_aside(folder, mark.generation)?;
-    }
-    let generation = getrandom::u64()
-        .map_err(|error| Error::io("draw a number for", folder, std::io::Error::other(error)))?;
-    checkpointer.begin_generation(generation, sequence)?;
-    let count = options.log_segments.max(2);
-    let log = Log::create(&**disk, folder, count, options.log_segment_bytes)?;
-    disk::sync_tree(folder)?;
-    let mark = checkpointer.latest();
-    Ok((checkpointer, log, mark))
-}
-
-fn replay(records: Vec<Record>) -> Rows {
-    let mut replayed = Rows::new();
-    for record in records {
-        rows::lay(&mut replayed, Version(record.sequence), record.writes);
-    }
-    replayed
-}
-
 impl Core {
     fn view(&self) -> RwLockReadGuard<'_, View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner)
@@ -250,6 +192,7 @@ impl Core {
     fn forget_oldest(&self) {
         let oldest = {
             let frozen = &mut self.view_mut().frozen;
+            lock(&self.recent).clear();
             (!frozen.is_empty()).then(|| frozen.remove(0))
         };
         // Freeing many rows takes a while: not under the lock.
@@ -260,13 +203,30 @@ impl Core {
         view.slot(key).map_or_else(|| self.checkpointer.base.get(key), |slot| Ok(slot.row()))
     }
 
+    /// Reads a row and remembers its version in the base, for the commit that will ask for it.
+    fn read_for_decision(&self, view: &View, key: &Key) -> Result<Option<Row>, Error> {
+        if let Some(slot) = view.slot(key) {
+            return Ok(slot.row());
+        }
+        let row = self.checkpointer.base.get(key)?;
+        let mut recent = lock(&self.recent);
+        if recent.len() >= RECENT_MAX {
+            recent.clear();
+        }
+        recent.insert(key.clone(), Version::of(row.as_ref()));
+        Ok(row)
+    }
+
     fn check_versions(&self, preconditions: Vec<(Key, Version)>) -> Result<(), Error> {
         let view = self.view();
         for (key, version) in preconditions {
             let found = match view.slot(&key) {
                 Some(Slot { value: None, .. }) => Version::ABSENT,
                 Some(Slot { version, .. }) => *version,
-                None => self.checkpointer.base.version(&key)?,
+                None => {
+                    let recent = lock(&self.recent).get(&key).copied();
+                    recent.map_or_else(|| self.checkpointer.base.version(&key), Ok)?
+                }
             };
             if found != version {
                 return Err(Error::Conflict { key });
@@ -353,7 +313,7 @@ impl Store for Embedded {
 
     fn snapshot(&self, keys: &[Key]) -> Result<Vec<Option<Row>>, Error> {
         let view = self.core.view();
-        keys.iter().map(|key| self.core.read(&view, key)).collect()
+        keys.iter().map(|key| self.core.read_for_decision(&view, key)).collect()
     }
 
     fn scan(&self, range: &Range, limit: usize, order: Order) -> Result<Vec<(Key, Row)>, Error> {
@@ -384,6 +344,8 @@ impl Store for Embedded {
         if !writer.log.has_room(bytes) {
             core.rotate(&mut writer)?;
         }
+        let written = writer.log.offset();
+        core.checkpointer.pace(&core.gate, written, core.options.log_segment_bytes)?;
         let version = core.append(&mut writer, &commit.writes)?;
         Ok(Logged::new(ticket, version, commit.writes))
     }
@@ -437,14 +399,16 @@ impl Store for Embedded {
             Err(error) => report.faults.push(error.to_string()),
         }
         compare(&marked.mark, &mut report);
+        // The writer may be waiting for a checkpoint, and that for this lock.
+        drop(marked);
         let folder = &self.core.options.folder;
         report
             .faults
             .extend(log::damaged(folder)?.into_iter().map(|name| format!("{name} is kept aside")));
         // The writer stands still meanwhile: a record half written is no hole.
         let _writer = lock(&self.core.writer);
-        let (generation, sequence) = (marked.mark.generation, marked.mark.sequence);
-        let found = log::read(&*self.core.disk, folder, generation, sequence)?;
+        let mark = self.core.checkpointer.latest();
+        let found = log::read(&*self.core.disk, folder, mark.generation, mark.sequence)?;
         report.log_records = found.records.len() as u64;
         if let Some(hole) = found.hole {
             report.faults.push(format!("log record {} is damaged", hole.missing));

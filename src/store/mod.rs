@@ -22,6 +22,7 @@ mod log;
 mod mark;
 mod memory;
 mod record;
+mod recovery;
 mod rows;
 #[cfg(test)]
 mod tests;

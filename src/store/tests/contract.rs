@@ -55,6 +55,7 @@ on_every_engine! {
     a_backup_restores_into_every_engine
     a_backup_never_mixes_with_other_rows
     counts_are_those_of_the_rows
+    long_reads_and_the_writer_do_not_block_each_other
 }
 
 mod rules {
@@ -340,5 +341,31 @@ mod rules {
         let report = store.verify().unwrap();
         assert!(report.is_sound(), "{report:?}");
         assert_eq!(report.tables, stats.tables);
+    }
+
+    pub(super) fn long_reads_and_the_writer_do_not_block_each_other(
+        store: &dyn Store,
+        folder: &TempDir,
+    ) {
+        let file = folder.path().join("backup.jsonl");
+        let write = |round: usize| {
+            let mut commit = put(&format!("{}", round % 97), vec![1; round % 3000]);
+            commit.put(key("round"), round.to_string());
+            store.commit(commit).unwrap();
+        };
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..250).for_each(write));
+            while !writer.is_finished() {
+                match store.verify() {
+                    Ok(report) => assert!(report.is_sound(), "{report:?}"),
+                    Err(error) => assert!(matches!(error, Error::Busy { .. }), "{error}"),
+                }
+                match store.backup(&file) {
+                    Ok(backup) => assert!(backup.rows <= 98),
+                    Err(error) => assert!(matches!(error, Error::Busy { .. }), "{error}"),
+                }
+            }
+        });
+        assert_eq!(contents(store).len(), 98);
     }
 }
