@@ -51,7 +51,7 @@ pub(crate) struct Client {
 pub(crate) fn load(config: &Config) -> Result<Settings, Failure> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     match settings::load(&config.config, std::env::vars(), credentials.as_deref()) {
-        Ok(Loaded { settings, warnings }) => {
+        Ok(Loaded { settings, warnings, .. }) => {
             for warning in warnings {
                 super::out::complain(&format!("warning: {warning}"));
             }

@@ -25,10 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let settings = load(config)?;
     let format = match settings.log.format {
-        Some(settings::Format::Json) => LogFormat::Json,
-        Some(settings::Format::Text) => LogFormat::Text,
-        None if std::io::stderr().is_terminal() => LogFormat::Text,
-        None => LogFormat::Json,
+        settings::Format::Json => LogFormat::Json,
+        settings::Format::Text => LogFormat::Text,
+        settings::Format::Auto if std::io::stderr().is_terminal() => LogFormat::Text,
+        settings::Format::Auto => LogFormat::Json,
     };
     let log = start_logging(format, settings.log.level.name());
     let store: Arc<dyn Store> = match settings.store.engine {

@@ -385,7 +385,7 @@ pub fn new_control_id(now: crate::clock::Timestamp) -> String {
 type Judged = (hl7::Verdict, Option<(ErrorCode, &'static str)>);
 
 /// What the sender is told of a verdict.
-const fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> Judged {
+fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> Judged {
     let content = |is_told: bool, code, text| {
         if is_told {
             (hl7::Verdict::ContentError, Some((code, text)))

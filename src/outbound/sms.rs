@@ -283,7 +283,9 @@ fn segments(row: &Outgoing) -> u32 {
     if row.state == State::InDoubt {
         return 0;
     }
-    sms.body.as_ref().map_or(1, |body| u32::from(Segments::of(body.expose()).count.max(1)))
+    sms.body
+        .as_ref()
+        .map_or(1, |body| u32::try_from(Segments::of(body.expose()).count.max(1)).unwrap_or(1))
 }
 
 /// Whether a message at the provider is this row's text.

@@ -100,6 +100,8 @@ impl Level {
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
+    /// Lines for people on a terminal, objects elsewhere.
+    Auto,
     /// Lines for people.
     Text,
     /// One object a line.
@@ -160,10 +162,10 @@ pub(super) fn http(section: &mut Section<'_>, taken: &mut Taken) -> Http {
 
 /// Reads `[log]`.
 pub(super) fn log(section: &mut Section<'_>) -> Log {
-    let formats = [("text", Format::Text), ("json", Format::Json)];
+    let formats = [("auto", Format::Auto), ("text", Format::Text), ("json", Format::Json)];
     Log {
         level: section.choice("level", &Level::WORDS, Level::Info),
-        format: section.choice("format", &formats, Format::Text),
+        format: section.choice("format", &formats, Format::Auto),
     }
 }
 

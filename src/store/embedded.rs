@@ -427,6 +427,15 @@ impl Store for Embedded {
         })
     }
 
+    fn is_writable(&self) -> Result<(), Error> {
+        self.core.gate.check()?;
+        let (free, floor) = (self.core.free_bytes()?, self.core.options.free_floor_bytes);
+        if free < floor {
+            return Err(Error::Full { path: self.core.options.folder.clone(), free, floor });
+        }
+        Ok(())
+    }
+
     fn free_bytes(&self) -> Result<u64, Error> {
         self.core.free_bytes()
     }

@@ -118,6 +118,10 @@ impl Store for Memory {
         })
     }
 
+    fn is_writable(&self) -> Result<(), Error> {
+        self.gate.check()
+    }
+
     fn free_bytes(&self) -> Result<u64, Error> {
         Ok(u64::MAX)
     }

@@ -266,6 +266,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Busy`] if the writer had to wait for it, [`Error::Damaged`], [`Error::Io`].
     fn backup(&self, to: &Path) -> Result<Backup, Error>;
 
+    /// Says whether a commit would be taken now, as far as that can be told without making one.
+    ///
+    /// # Errors
+    /// What a commit would be refused with.
+    fn is_writable(&self) -> Result<(), Error>;
+
     /// Bytes free where the store grows.
     ///
     /// # Errors
