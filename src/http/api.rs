@@ -95,7 +95,6 @@ fn moment(field: &'static str, text: &str, now: Timestamp) -> Result<Timestamp, 
     }
     let problem = "write 2026-12-01, 2026-12-01T09:30:00Z, or a span such as 7d";
     crate::settings::parse_duration(text)
-
         .and_then(|span| now.checked_sub_signed(chrono::TimeDelta::from_std(span).ok()?))
         .ok_or(BadNarrowing { field, problem })
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Context, may_look};
+use super::{Context, Peer, may_look};
 use crate::store::Table;
 
 /// How many rows are counted at most; more is as alarming as this.
@@ -50,7 +50,7 @@ pub(super) async fn alive() -> &'static str {
 
 pub(super) async fn ready(
     State(context): State<Context>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     headers: HeaderMap,
 ) -> Response {
     let mut parts = context.health.parts();

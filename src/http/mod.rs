@@ -22,6 +22,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 pub use health::{Health, Part};
+use serve::Peer;
 pub use serve::serve;
 
 use crate::clock::{Clock, Stopwatch};
@@ -111,7 +112,7 @@ fn has_token(context: &Context, headers: &HeaderMap) -> bool {
 
 async fn metrics(
     State(context): State<Context>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     headers: HeaderMap,
 ) -> Response {
     if !may_look(&context, peer, &headers) {

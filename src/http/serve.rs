@@ -39,7 +39,7 @@ pub async fn serve(
 
 /// Who called; read by routes as the plain address.
 #[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+pub(super) struct Peer(pub(super) SocketAddr);
 
 struct Port {
     socket: TcpListener,

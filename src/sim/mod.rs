@@ -2,3 +2,4 @@
 
 pub mod ehr;
 pub mod phone;
+pub mod world;

@@ -1,0 +1,203 @@
+//! The scripted day: booking, reminder, reply, write-back, reschedule, cancel, opt-out.
+//!
+//! The clock stands still between the steps and jumps with them, so the days pass in a moment. Each
+//! step waits for what it should bring about; a step that brings about nothing would never end, so
+//! the whole has a limit.
+
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+
+use super::super::{Failure, out};
+use crate::clock::{Clock, Timestamp};
+use crate::core::local_time::{LocalTime, Zone};
+use crate::core::phone::{PhoneNumber, Region};
+use crate::engine::view::{Filter, Subject};
+use crate::hl7::Message;
+use crate::sim::ehr::{Line, SimAppointment, SimPatient};
+use crate::sim::phone::{Direction, Text};
+use crate::sim::world::{Plan, World};
+
+/// How long the whole may take; it needs a few seconds.
+const WITHIN: Duration = Duration::from_secs(120);
+
+/// Plays the day.
+pub(super) async fn play() -> Result<(), Failure> {
+    let played = tokio::time::timeout(WITHIN, Box::pin(day())).await;
+    played.map_err(|_| Failure::Failed("the demo did not come to its end in time".to_owned()))?
+}
+
+struct Stage {
+    world: World,
+    zone: Zone,
+    shown: (usize, usize),
+}
+
+async fn day() -> Result<(), Failure> {
+    let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
+    let zone = Zone::parse("America/Los_Angeles").map_err(|fault| failed(&fault))?;
+    let start = LocalTime::settle(local(2026, 11, 30, 10)?, zone).instant;
+    let world = World::start(Plan::at(Clock::manual(start))).await.map_err(|e| failed(&e))?;
+    let mut stage = Stage { world, zone, shown: (0, 0) };
+    out::say("appointd demo: a few days at Owl Clinic, on a fast clock.");
+    out::say("Everybody here is invented; nothing leaves this machine.");
+    janes_visit(&mut stage).await?;
+    johns_visit(&mut stage).await?;
+    stage.close().await
+}
+
+async fn janes_visit(stage: &mut Stage) -> Result<(), Failure> {
+    let jane = patient("MRN1000", "Jane", "Doe", "(415) 555-0123");
+    let phone = number(&jane)?;
+    stage.title("The EHR books Jane for Thursday; she gets a text");
+    let visit = appointment("10001", jane, local(2026, 12, 3, 9)?);
+    stage.world.ehr.book(visit).await;
+    stage.texts(&phone, 1).await;
+    stage.title("Two days before, a reminder; she answers; the EHR is told, and says so itself");
+    stage.advance_to(local(2026, 12, 1, 9)?);
+    stage.texts(&phone, 2).await;
+    stage.replies(&phone, "Yes, see you then!").await;
+    stage.replies(&phone, "C").await;
+    stage.texts(&phone, 6).await;
+    stage.lines(3).await;
+    stage.title("The EHR moves the visit to Friday");
+    stage.world.ehr.reschedule("10001", local(2026, 12, 4, 14)?).await;
+    stage.texts(&phone, 7).await;
+    stage.title("She cannot come, and says so in her own words");
+    stage.replies(&phone, "Sorry, can't make it").await;
+    stage.texts(&phone, 9).await;
+    stage.lines(6).await;
+    Ok(())
+}
+
+async fn johns_visit(stage: &mut Stage) -> Result<(), Failure> {
+    let john = patient("MRN1001", "John", "Roe", "(415) 555-0124");
+    let phone = number(&john)?;
+    stage.title("The EHR books John, and calls it off; he is told after two minutes' grace");
+    stage.world.ehr.book(appointment("10002", john.clone(), local(2026, 12, 8, 11)?)).await;
+    stage.texts(&phone, 1).await;
+    stage.world.ehr.cancel("10002").await;
+    stage.world.clock.advance(TimeDelta::seconds(125));
+    stage.texts(&phone, 2).await;
+    stage.title("John wants no more texts; a new booking is kept, and he is left alone");
+    stage.replies(&phone, "STOP").await;
+    stage.texts(&phone, 4).await;
+    stage.world.ehr.book(appointment("10003", john, local(2026, 12, 9, 11)?)).await;
+    stage.show();
+    Ok(())
+}
+
+impl Stage {
+    fn title(&mut self, text: &str) {
+        self.show();
+        out::say("");
+        out::say(&format!("-- {text}"));
+    }
+
+    fn advance_to(&self, local: NaiveDateTime) {
+        self.world.clock.advance_to(LocalTime::settle(local, self.zone).instant);
+    }
+
+    /// Waits until a phone has shown so many bubbles, and no text is on its way.
+    async fn texts(&mut self, phone: &PhoneNumber, count: usize) {
+        let is_of = |text: &&Text| text.to == *phone || text.from == *phone;
+        self.world.carrier.wait_for(|texts| texts.iter().filter(is_of).count() >= count).await;
+        self.show();
+    }
+
+    /// Waits until the EHR has seen so many messages.
+    async fn lines(&mut self, count: usize) {
+        self.world.ehr.wait_for(|lines| lines.len() >= count).await;
+        self.show();
+    }
+
+    async fn replies(&mut self, phone: &PhoneNumber, text: &str) {
+        // A minute later, so that the order can be seen.
+        self.world.clock.advance(TimeDelta::minutes(1));
+        self.world.carrier.reply(phone, text).await;
+        self.show();
+    }
+
+    /// Prints what is new, in the order of time.
+    fn show(&mut self) {
+        let lines = self.world.ehr.transcript();
+        let texts = self.world.carrier.all_texts();
+        let new_lines = lines.iter().skip(self.shown.0).map(|line| (line.at, said(line)));
+        let new_texts = texts.iter().skip(self.shown.1).map(|text| (text.at, texted(text)));
+        let mut new: Vec<(Timestamp, String)> = new_lines.chain(new_texts).collect();
+        self.shown = (lines.len(), texts.len());
+        new.sort_by_key(|(at, _)| *at);
+        for (at, line) in new {
+            out::say(&format!("{}  {line}", self.zone.local(at).format("%a %b %e %H:%M")));
+        }
+    }
+
+    /// Prints how everything stands, and stops.
+    async fn close(mut self) -> Result<(), Failure> {
+        self.title("How it stands, and why");
+        let view = self.world.daemon.handle.view();
+        let filter = Filter { limit: 100, ..Filter::default() };
+        let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
+        for row in view.query(Subject::Appointments, &filter).map_err(|e| failed(&e))? {
+            let part =
+                |name: &str| row.get(name).and_then(|v| v.as_str()).unwrap_or("-").to_owned();
+            out::say(&format!("{}: {}, {}", part("key"), part("status"), part("disposition")));
+        }
+        let last = view.query(Subject::Messages, &Filter { limit: 1, ..Filter::default() });
+        for row in last.map_err(|e| failed(&e))? {
+            let because = row.pointer("/outcomes/0/because").and_then(|v| v.as_str());
+            out::say(&format!("The last booking sent no text: {}", because.unwrap_or("-")));
+        }
+        self.world.stop().await.map_err(|e| failed(&e))
+    }
+}
+
+/// One line for a message between EHR and daemon.
+fn said(line: &Line) -> String {
+    let (from, to) = if line.from == "ehr" { ("EHR", "appointd") } else { ("appointd", "EHR") };
+    let value = |path: &str| {
+        let msg = Message::read(&line.text).ok()?;
+        Some(msg.get(&path.parse().ok()?).into_text().into_owned())
+    };
+    let id = value("SCH-2.1").or_else(|| value("ARQ-2.1")).unwrap_or_default();
+    let status = value("SCH-25.1").unwrap_or_default();
+    format!("{from} -> {to}: {} {id} {status} [{}]", line.trigger, line.answer)
+}
+
+/// One line for a text.
+fn texted(text: &Text) -> String {
+    let body = text.body.expose();
+    match text.direction {
+        Direction::Inbound => format!("{} texts: {body}", text.from.as_str()),
+        Direction::OutboundApi => {
+            format!("text to {} ({} segment(s)): {body}", text.to.as_str(), text.segments)
+        }
+        Direction::OutboundReply => format!("carrier to {}: {body}", text.to.as_str()),
+    }
+}
+
+fn patient(mrn: &str, given: &str, family: &str, phone: &str) -> SimPatient {
+    let own = str::to_owned;
+    SimPatient { mrn: own(mrn), given: own(given), family: own(family), phone: own(phone) }
+}
+
+fn appointment(id: &str, patient: SimPatient, start: NaiveDateTime) -> SimAppointment {
+    SimAppointment {
+        id: id.to_owned(),
+        patient,
+        start,
+        location: "EAST".to_owned(),
+        status: "Booked".to_owned(),
+    }
+}
+
+fn number(patient: &SimPatient) -> Result<PhoneNumber, Failure> {
+    PhoneNumber::parse(&patient.phone, Region::US)
+        .map_err(|fault| Failure::Failed(fault.to_string()))
+}
+
+fn local(year: i32, month: u32, day: u32, hour: u32) -> Result<NaiveDateTime, Failure> {
+    NaiveDate::from_ymd_opt(year, month, day)
+        .and_then(|date| date.and_hms_opt(hour, 0, 0))
+        .ok_or_else(|| Failure::Failed("there is no such time".to_owned()))
+}
