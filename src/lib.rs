@@ -7,6 +7,8 @@ pub mod phi;
 pub mod hl7;
 pub mod sms;
 
+pub mod settings;
+
 pub mod store;
 
 pub mod engine;
