@@ -19,15 +19,11 @@ use crate::sms::request::Sender;
 use crate::sms::sid::{AccountSid, KeySid};
 use crate::tls;
 
-/// The mapping that stands for no choice.
-const MAPPING_DEFAULT: &str = "hl7-default";
-
 /// Finds a mapping: one of the practice's own files, or a built-in one.
 ///
 /// # Errors
 /// Every fault of the practice's files, or that there is no such mapping.
 pub fn mapping_of(settings: &Settings, name: &str) -> Result<Arc<Mapping>, String> {
-    let name = if name == "default" { MAPPING_DEFAULT } else { name };
     let files = mapping_files(&settings.mappings)?;
     if files.is_empty() {
         return mapping::lookup(name).ok_or_else(|| format!("there is no mapping \"{name}\""));
@@ -180,6 +176,6 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
     }
 }
 
-fn template(_destination: &Destination) -> Result<crate::mapping::reverse::Template, String> {
-    Ok(crate::mapping::reverse::Template)
+fn template(_destination: &Destination) -> Result<mapping::reverse::Template, String> {
+    Ok(mapping::reverse::Template)
 }

@@ -205,6 +205,8 @@ impl App {
             metrics: Arc::clone(&self.metrics),
             health: self.health,
             token: self.token.clone(),
+            metrics_token: self.settings.metrics.token.clone(),
+            body_bytes_max: self.settings.http.body_bytes_max,
             clock: self.clock,
         };
         let stop = tasks.stop_token();

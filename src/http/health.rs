@@ -4,7 +4,6 @@
 //! that is out of order is shown and does not make us unready: what comes in is still kept.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, State};

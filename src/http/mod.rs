@@ -32,8 +32,6 @@ use crate::inbound::sms::{self, Webhooks};
 use crate::sms::Secret;
 use crate::telemetry::Metrics;
 
-/// The largest body taken; Twilio's forms have a few kilobytes.
-const BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
@@ -52,6 +50,10 @@ pub struct Context {
     pub health: Arc<Health>,
     /// The token of the API.
     pub token: Secret,
+    /// The token of monitoring from other machines.
+    pub metrics_token: Option<Secret>,
+    /// The largest body taken.
+    pub body_bytes_max: usize,
     /// The time.
     pub clock: Clock,
 }
@@ -67,7 +69,7 @@ pub fn router(context: Context) -> Router {
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::router(context.clone()))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", None) })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(context.body_bytes_max))
         .layer(middleware::from_fn_with_state(Arc::clone(&context.metrics), timed))
         .with_state(context)
 }
@@ -99,14 +101,20 @@ async fn timed(State(metrics): State<Arc<Metrics>>, request: Request, next: Next
 
 /// Whether a caller may read what is open on loopback only.
 fn may_look(context: &Context, peer: SocketAddr, headers: &HeaderMap) -> bool {
-    peer.ip().to_canonical().is_loopback() || has_token(context, headers)
+    peer.ip().to_canonical().is_loopback()
+        || has_token(context, headers)
+        || context.metrics_token.as_ref().is_some_and(|token| bears(token, headers))
 }
 
 /// Whether a caller has the API's token.
 fn has_token(context: &Context, headers: &HeaderMap) -> bool {
+    bears(&context.token, headers)
+}
+
+fn bears(token: &Secret, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-    let own = context.token.expose();
+    let own = token.expose();
     !own.is_empty() && bool::from(own.as_bytes().ct_eq(given.trim().as_bytes()))
 }
 

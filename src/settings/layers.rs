@@ -21,6 +21,8 @@ pub const FILES_MAX: usize = 256;
 const DEPTH_MAX: usize = 12;
 /// The longest list that the environment can address by index.
 const INDEX_MAX: usize = 99;
+/// The key of the crate's cache under which the tree lies.
+const ROOT: &str = "root";
 /// What begins the name of a variable.
 const PREFIX: &str = "APPOINTD__";
 
@@ -37,25 +39,45 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let mut root = Value::new(None, ValueKind::Table(Map::new()));
-        self.collect_to(&mut root)?;
-        root.into_table()
+        let mut cache = Value::new(None, ValueKind::Table(Map::new()));
+        self.collect_to(&mut cache)?;
+        cache.into_table()
     }
 
-    // The crate's own way reads keys as paths (`a[9999999999]` is a list of that length) and
-    // forgets where tables stood.
     fn collect_to(&self, cache: &mut Value) -> Result<(), config::ConfigError> {
+        let mut root = take_root(cache);
         match self {
-            Self::File(value) => merge(cache, value.clone()),
+            Self::File(value) => merge(&mut root, value.clone()),
             Self::Environment(variables) => {
                 for (name, path, value) in variables {
                     let origin = format!("environment {name}");
-                    set(cache, path, Value::new(Some(&origin), value.as_str()));
+                    set(&mut root, path, Value::new(Some(&origin), value.as_str()));
                 }
             }
         }
+        put_root(cache, root);
         Ok(())
     }
+}
+
+/// Takes the tree out of the crate's cache, where it is the only item of the only key.
+///
+/// The crate reads keys as paths (`a[9999999999]` becomes a list of that length) and forgets where
+/// tables stood; it does neither to what lies in a list.
+fn take_root(cache: &mut Value) -> Value {
+    if let ValueKind::Table(mut table) = std::mem::take(&mut cache.kind)
+        && let Some(list) = table.remove(ROOT)
+        && let ValueKind::Array(mut items) = list.kind
+        && let Some(root) = items.pop()
+    {
+        return root;
+    }
+    Value::new(None, ValueKind::Table(Map::new()))
+}
+
+fn put_root(cache: &mut Value, root: Value) {
+    let list = Value::new(None, ValueKind::Array(vec![root]));
+    cache.kind = ValueKind::Table(Map::from([(ROOT.to_owned(), list)]));
 }
 
 fn merge(base: &mut Value, over: Value) {
@@ -142,14 +164,13 @@ pub(super) fn from_text(name: &str, text: &str, notes: &mut Notes) -> Value {
 }
 
 fn stack(name: &str, layers: Vec<Layer>, notes: &mut Notes) -> Value {
-    let builder = layers.into_iter().fold(Config::builder(), |builder, layer| {
-        let layer: Box<dyn Source + Send + Sync> = Box::new(layer);
-        builder.add_source(vec![layer])
-    });
-    let kind = builder.build().map(|config| config.cache.kind).unwrap_or_else(|error| {
-        notes.fault(Fault::new(Place::file(name), "", error.to_string()));
-        ValueKind::Nil
-    });
+    let builder =
+        layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer));
+    let mut kind = ValueKind::Nil;
+    match builder.build() {
+        Ok(mut config) => kind = take_root(&mut config.cache).kind,
+        Err(error) => notes.fault(Fault::new(Place::file(name), "", error.to_string())),
+    }
     // What is missing altogether is missing in the main file.
     Value::new(Some(&name.to_owned()), kind)
 }

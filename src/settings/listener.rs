@@ -12,7 +12,7 @@ use super::net::{Network, TlsFiles, server_tls};
 use super::reader::Section;
 
 /// The mapping of a listener that names none.
-const MAPPING_DEFAULT: &str = "default";
+const MAPPING_DEFAULT: &str = "hl7-default";
 /// The largest frame by default: a scheduling message has a few KiB, one with an embedded document
 /// some MiB.
 const FRAME_BYTES_MAX: u64 = 16 << 20;

@@ -11,6 +11,8 @@
 
 mod destination;
 mod fault;
+#[cfg(test)]
+mod hostile;
 mod layers;
 mod listener;
 mod net;
@@ -30,7 +32,6 @@ use std::time::Duration;
 
 use config::Value;
 
-use crate::core::ids::{DestinationName, SourceName};
 use crate::core::rules::Rules;
 
 pub use crate::sms::Secret;
@@ -173,8 +174,8 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         section.need(!is_live || http.public_url.is_some(), "public_url", wanted);
         http
     });
+    let mut names = BTreeMap::new();
     let (listeners, destinations) = root.table("hl7", |hl7| {
-        let mut names = BTreeMap::new();
         let listeners = hl7.each("listener", |item| listener::read(item, head.region, &mut taken));
         let destinations = hl7.each("destination", |item| destination::read(item, &mut names));
         (listeners, destinations)
@@ -183,7 +184,8 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     root.need(!is_live || twilio.is_some(), "twilio", "sms.backend needs the section [twilio]");
     let listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
     let destinations: Vec<Destination> = destinations.into_iter().flatten().collect();
-    let rules = rules(root, head, &listeners, &destinations);
+    let ends = Ends { sources: &taken.names, destinations: &names };
+    let rules = rules(root, head, &ends);
     let mappings = root.table("mappings", |section| {
         section.list("paths", |text| Ok(text.to_owned())).unwrap_or_default()
     });
@@ -204,21 +206,13 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     Some(settings)
 }
 
-fn rules(
-    root: &mut Section<'_>,
-    head: practice::Head,
-    listeners: &[Listener],
-    destinations: &[Destination],
-) -> Option<Rules> {
+fn rules(root: &mut Section<'_>, head: practice::Head, ends: &Ends<'_>) -> Option<Rules> {
     let mut locations = BTreeMap::new();
     let _units = root.each("locations", |section| {
         practice::location(section, head.region, &mut locations);
     });
-    let sources: Vec<SourceName> = listeners.iter().map(|l| l.name.clone()).collect();
-    let targets: Vec<DestinationName> = destinations.iter().map(|d| d.name.clone()).collect();
-    let ends = Ends { sources: &sources, destinations: &targets };
     let mut routes = BTreeMap::new();
-    let _units = root.each("route", |section| practice::route(section, &ends, &mut routes));
+    let _units = root.each("route", |section| practice::route(section, ends, &mut routes));
     let reminders = root.table("reminders", practice::reminders);
     let notifications = root.table("notifications", practice::notifications);
     let replies = root.table("replies", practice::replies);

@@ -188,11 +188,11 @@ pub(super) fn delivery(section: &mut Section<'_>) -> DeliveryRules {
     }
 }
 
-/// The names that routes can join.
+/// The names that routes can join, also those of listeners and destinations with faults.
 #[derive(Debug)]
 pub(super) struct Ends<'a> {
-    pub(super) sources: &'a [SourceName],
-    pub(super) destinations: &'a [DestinationName],
+    pub(super) sources: &'a BTreeMap<String, String>,
+    pub(super) destinations: &'a BTreeMap<String, String>,
 }
 
 /// Reads one `[[route]]`.
@@ -203,11 +203,12 @@ pub(super) fn route(
 ) {
     let place = section.place_of("source");
     let source = section.parsed("source", "write the name of an [[hl7.listener]]", |text| {
-        ends.sources.iter().find(|name| name.as_str() == text).cloned().ok_or(())
+        ends.sources.get_key_value(text).map(|(name, _)| SourceName::new(name)).ok_or(())
     });
     let wanted = "write the name of an [[hl7.destination]]";
     let destination = section.parsed("destination", wanted, |text| {
-        ends.destinations.iter().find(|name| name.as_str() == text).cloned().ok_or(())
+        let found = ends.destinations.get_key_value(text);
+        found.map(|(name, _)| DestinationName::new(name)).ok_or(())
     });
     section.need(source.is_some(), "source", "write the name of an [[hl7.listener]]");
     section.need(destination.is_some(), "destination", wanted);

@@ -186,14 +186,12 @@ impl Section<'_> {
     }
 
     fn entries(&mut self, item: &Item<Value>) -> BTreeMap<String, Value> {
-        match &item.value.kind {
-            ValueKind::Table(table) => table.clone().into_iter().collect(),
-            _ => {
-                let found = kind_name(&item.value);
-                self.reject(item, format!("is {found}; write a section [{}]", item.key));
-                BTreeMap::new()
-            }
+        if let ValueKind::Table(table) = &item.value.kind {
+            return table.clone().into_iter().collect();
         }
+        let found = kind_name(&item.value);
+        self.reject(item, format!("is {found}; write a section [{}]", item.key));
+        BTreeMap::new()
     }
 
     fn child<T>(

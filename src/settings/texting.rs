@@ -172,7 +172,7 @@ fn sender(section: &mut Section<'_>) -> Option<Sender> {
         let advice = "counts, and from does not; remove one of the two";
         section.warn(place, "messaging_service_sid", advice);
     }
-    let sender = service.map(Sender::MessagingService).or(from.map(Sender::From));
+    let sender = service.map(Sender::MessagingService).or_else(|| from.map(Sender::From));
     section.need(sender.is_some(), "from", "write from, or messaging_service_sid");
     sender
 }

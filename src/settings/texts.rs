@@ -4,7 +4,7 @@
 //! texts; every other language must be whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::core::conversation::primary;
 use crate::core::message::{Error, File, Template, Texts};
@@ -34,7 +34,7 @@ struct Shelf {
 
 /// Reads `[texts]`.
 pub(super) fn texts(section: &mut Section<'_>, locale: &str) -> Option<Texts> {
-    let path = section.path("path");
+    let path = language_folder(section);
     let mut shelf = Shelf::default();
     let built_in = read_file(section.desk, "built-in en.toml", TEXTS_EN, |file| {
         templates(file, ENGLISH, &mut BTreeMap::new())
@@ -123,7 +123,7 @@ fn templates(
 
 /// Reads the word lists of `[replies] path`.
 pub(super) fn words(section: &mut Section<'_>) -> BTreeMap<String, Words> {
-    let path = section.path("path");
+    let path = language_folder(section);
     let english = read_file(section.desk, "built-in en.toml", WORDS_EN, word_lists);
     let mut words = BTreeMap::from([(ENGLISH.to_owned(), english)]);
     if let Some(folder) = path {
@@ -188,6 +188,16 @@ fn read_file<T>(
     own.notes.is_partial = was_partial;
     desk.notes = own.notes;
     value
+}
+
+fn language_folder(section: &mut Section<'_>) -> Option<PathBuf> {
+    let place = section.place_of("path");
+    let path = section.path("path")?;
+    if path.is_dir() {
+        return Some(path);
+    }
+    section.fault(place, "path", format!("{} is no folder; write the path of one", path.display()));
+    None
 }
 
 fn for_each_language(

@@ -1,6 +1,11 @@
 //! Typed getters: each takes one key of a section, notes what is wrong with it, and gives the
 //! default, or nothing where there is none.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "ValueKind is the config crate's; whatever a getter does not take is a fault"
+)]
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -56,9 +61,10 @@ impl Section<'_> {
 
     /// A text that is not empty.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.parsed(key, "write a text in quotes that is not empty", |text| {
+        self.parsed(key, "write a text in quotes, one line that is not empty", |text| {
             let text = text.trim();
-            if text.is_empty() { Err(()) } else { Ok(text.to_owned()) }
+            let is_line = !text.is_empty() && !text.contains(char::is_control);
+            if is_line { Ok(text.to_owned()) } else { Err(()) }
         })
     }
 
@@ -254,8 +260,9 @@ impl Section<'_> {
             return self.secret_file(&path, file_key);
         }
         if let Some(item) = file {
-            let Ok(text) = text_of(&item.value) else {
-                self.reject(&item, "is no text; write the path of a file".to_owned());
+            let path = text_of(&item.value).ok().filter(|text| !text.contains(char::is_control));
+            let Some(text) = path else {
+                self.reject(&item, "is no path; write the path of a file".to_owned());
                 return None;
             };
             let path = self.path_of(text);
