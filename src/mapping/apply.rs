@@ -226,10 +226,8 @@ impl<R: Recorder> Reader<'_, R> {
         let location = self.location();
         let code = location.value().map(|location| location.code.as_str());
         let place = code.and_then(|code| self.site.locations.get(code));
-        let zones = Zones {
-            place: place.and_then(|place| place.zone),
-            site: self.site.usual_zone(),
-        };
+        let zones =
+            Zones { place: place.and_then(|place| place.zone), site: self.site.usual_zone() };
         self.broken = None;
         let start = self.time(Output::Start, zones);
         if let Some((field, path)) = self.broken

@@ -108,10 +108,12 @@ fn joined_list(output: Output, chain: &[&Spec], faults: &Faults) -> Vec<Source> 
 
 /// A constant without condition ends the search: what follows is never asked.
 fn check_reach(list: &[Source], faults: &Faults) {
-    let is_final = |source: &Source| matches!(source.look, Look::Constant(_)) && source.when.is_none();
+    let is_final =
+        |source: &Source| matches!(source.look, Look::Constant(_)) && source.when.is_none();
     let after = list.iter().position(is_final).and_then(|at| list.get(at + 1));
     if let Some(source) = after {
-        faults.push(source.place.fault("never reached: the constant before it always gives a value"));
+        faults
+            .push(source.place.fault("never reached: the constant before it always gives a value"));
     }
 }
 
@@ -225,9 +227,9 @@ fn code(means: &str, output: Output) -> Result<Code, String> {
         Output::Phone => {
             let found = PHONE_USES.iter().find(|(name, _)| *name == means);
             let names = PHONE_USES.map(|(name, _)| name);
-            found
-                .map(|(_, usage)| Code::Phone(*usage))
-                .ok_or_else(|| format!("\"{means}\" is no use of a phone; there are {}", list(&names)))
+            found.map(|(_, usage)| Code::Phone(*usage)).ok_or_else(|| {
+                format!("\"{means}\" is no use of a phone; there are {}", list(&names))
+            })
         }
         Output::OccurredAt
         | Output::Ids

@@ -153,7 +153,8 @@ fn triggers(node: Node<'_>) -> Vec<Trigger> {
 fn tests(table: &Table<'_>) -> Vec<Test> {
     let folded = |key| table.text(key).map(|text| Folded::new(&text));
     let flag = |key| table.get(key)?.flag();
-    let any = |node: Node<'_>| Test::In(node.texts().iter().map(|text| Folded::new(text)).collect());
+    let any =
+        |node: Node<'_>| Test::In(node.texts().iter().map(|text| Folded::new(text)).collect());
     [
         folded("equals").map(|text| Test::In(vec![text])),
         table.get("in").map(any),
@@ -263,8 +264,15 @@ mod tests {
     #[test]
     fn a_pattern_knows_star_and_question_mark_only() {
         for (pattern, text) in [
-            ("", ""), ("*", ""), ("*", "abc"), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"),
-            ("a*b*c", "aXbXbXc"), ("[a]", "[a]"), ("日*", "日本"),
+            ("", ""),
+            ("*", ""),
+            ("*", "abc"),
+            ("a*c", "abbc"),
+            ("a?c", "abc"),
+            ("*b*", "abc"),
+            ("a*b*c", "aXbXbXc"),
+            ("[a]", "[a]"),
+            ("日*", "日本"),
         ] {
             assert!(glob(pattern, text), "{pattern} {text}");
         }
@@ -284,9 +292,14 @@ mod tests {
     #[test]
     fn versions_are_compared_by_number() {
         let at_least = Test::AtLeast(vec![2, 5]);
-        for (version, holds) in
-            [("2.5", true), ("2.5.1", true), ("2.10", true), ("2.4", false), ("", false), ("x", false)]
-        {
+        for (version, holds) in [
+            ("2.5", true),
+            ("2.5.1", true),
+            ("2.10", true),
+            ("2.4", false),
+            ("", false),
+            ("x", false),
+        ] {
             assert_eq!(at_least.holds(version), holds, "{version}");
         }
     }

@@ -56,9 +56,13 @@ pub(super) fn with_root<T>(
         return None;
     }
     match DeTable::parse(text) {
-        Ok(root) => {
-            Some(read(Table { file, line: 0, key: String::new(), entries: root.get_ref(), known: RefCell::default() }))
-        }
+        Ok(root) => Some(read(Table {
+            file,
+            line: 0,
+            key: String::new(),
+            entries: root.get_ref(),
+            known: RefCell::default(),
+        })),
         Err(error) => {
             let line = error.span().map_or(0, |span| file.line_at(span.start));
             faults.push(Place { line, ..place }.fault(error.message()));
@@ -108,7 +112,9 @@ impl<'a> Table<'a> {
     /// All entries, for tables whose keys are free.
     pub(super) fn entries(&self) -> Vec<(String, Node<'a>)> {
         let entries = self.entries.iter();
-        entries.map(|(key, value)| (key.get_ref().to_string(), self.node(key.get_ref(), value))).collect()
+        entries
+            .map(|(key, value)| (key.get_ref().to_string(), self.node(key.get_ref(), value)))
+            .collect()
     }
 
     /// Reports every key that nobody asked for.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use serde_json::Value;
 
+use super::Site;
 use super::compile::Mapping;
 use super::fault::{Fault, Place};
 use super::spec::Example;
-use super::Site;
 use crate::clock::Timestamp;
 use crate::core::ids::SourceName;
 use crate::hl7::Message;

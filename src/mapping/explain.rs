@@ -73,7 +73,8 @@ impl FieldTrace {
 
     fn to_json(&self) -> Value {
         let taken: Vec<_> = self.taken().map(Attempt::to_json).collect();
-        let tried: Vec<_> = self.attempts.iter().filter(|a| !a.taken).map(Attempt::to_json).collect();
+        let tried: Vec<_> =
+            self.attempts.iter().filter(|a| !a.taken).map(Attempt::to_json).collect();
         json!({ "taken": taken, "tried": tried })
     }
 }
@@ -175,7 +176,9 @@ fn note_sentence(note: Note) -> String {
             format!("the message has {count} times; only the first is read")
         }
         Note::EndBeforeStart => "the end is not after the start and was left out".to_owned(),
-        Note::EndTooLate => "the end is more than a day after the start and was left out".to_owned(),
+        Note::EndTooLate => {
+            "the end is more than a day after the start and was left out".to_owned()
+        }
         Note::EndFromDuration => "the end follows from start and duration".to_owned(),
         Note::DurationFromEnd => "the duration follows from start and end".to_owned(),
         Note::StatusNotHeeded => "the trigger does not heed the status in the message".to_owned(),
@@ -188,7 +191,9 @@ fn note_sentence(note: Note) -> String {
         Note::NoMessageTime => {
             "the message has no usable time; the time of receipt was taken".to_owned()
         }
-        Note::SettledGap => "the clocks skip the start; the time as much later was taken".to_owned(),
+        Note::SettledGap => {
+            "the clocks skip the start; the time as much later was taken".to_owned()
+        }
         Note::SettledFold => "the clocks show the start twice; the earlier was taken".to_owned(),
     }
 }

@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_keyboard_is_recognised_and_a_stranger_is_not() {
-        assert_eq!(suggestion("apointment", ["patient", "appointment"]), ", did you mean \"appointment\"?");
+        assert_eq!(
+            suggestion("apointment", ["patient", "appointment"]),
+            ", did you mean \"appointment\"?"
+        );
         assert_eq!(suggestion("Phone", ["phone"]), ", did you mean \"phone\"?");
         assert_eq!(suggestion("colour", ["patient", "appointment"]), "");
         assert_eq!(suggestion("x", []), "");
@@ -97,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_fault_says_file_line_and_key() {
-        let place = Place { file: "epic.toml".to_owned(), line: 7, key: "patient.phone".to_owned() };
+        let place =
+            Place { file: "epic.toml".to_owned(), line: 7, key: "patient.phone".to_owned() };
         assert_eq!(place.fault("no path").to_string(), "epic.toml:7: patient.phone: no path");
         let whole = Place { file: "epic.toml".to_owned(), ..Place::default() };
         assert_eq!(whole.fault("no path").to_string(), "epic.toml: no path");

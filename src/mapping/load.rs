@@ -33,7 +33,9 @@ impl Library {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
         let all = SHIPPED.into_iter().map(|(name, text)| (name, text, "mappings/"));
-        for (name, text, folder) in all.chain(files.into_iter().map(|(name, text)| (name, text, ""))) {
+        for (name, text, folder) in
+            all.chain(files.into_iter().map(|(name, text)| (name, text, "")))
+        {
             let file = format!("{folder}{name}.toml");
             if let Some(spec) = Spec::read(&file, text, &faults) {
                 specs.insert(name, spec);

@@ -30,7 +30,9 @@ pub(super) enum Kind {
     /// Every identifier of every source.
     Ids,
     /// A code, by a value table.
-    Coded { table: &'static str },
+    Coded {
+        table: &'static str,
+    },
     Time,
     Duration,
     Text,

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use super::Site;
 use super::compile::{Compiled, Mapping};
 use super::normalise::duration;
+use super::normalise::language;
 use super::normalise::phone::{self, Candidate};
 use super::normalise::time::{self, Problem, Zones};
-use super::normalise::language;
 use super::output::Output;
 use super::path::{Found, NULL};
 use super::record::{Recorder, Verdict};
@@ -118,9 +118,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
         let separators = self.msg.separators();
         let subcomponent = separators.subcomponent;
         let first = raw.split(subcomponent).map(str::trim).find(|part| !part.is_empty());
-        let is_and = raw.split_once(subcomponent).is_some_and(|(before, after)| {
-            before.ends_with(' ') && after.starts_with(' ')
-        });
+        let is_and = raw
+            .split_once(subcomponent)
+            .is_some_and(|(before, after)| before.ends_with(' ') && after.starts_with(' '));
         let raw = if is_and { raw } else { first.unwrap_or_default() };
         escape::decode(raw, separators)
     }

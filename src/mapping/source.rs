@@ -42,8 +42,12 @@ pub(super) enum Options {
     None,
     Ids(IdAt),
     /// Whether what is no time is passed over without a word.
-    Time { soft: bool },
-    Duration { unit: Unit },
+    Time {
+        soft: bool,
+    },
+    Duration {
+        unit: Unit,
+    },
     /// For each part the components that may hold it.
     Parts(Vec<Vec<u16>>),
     Phones(Xtn),
@@ -187,8 +191,9 @@ impl Options {
 
     fn read(table: &Table<'_>, kind: Kind) -> Self {
         match (kind, Self::usual(kind)) {
-            (Kind::Ids, usual) => system(table)
-                .map_or(usual, |system| Self::Ids(IdAt { component: 1, system })),
+            (Kind::Ids, usual) => {
+                system(table).map_or(usual, |system| Self::Ids(IdAt { component: 1, system }))
+            }
             (Kind::Time, _) => {
                 Self::Time { soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false) }
             }
@@ -280,7 +285,9 @@ impl Digits {
                 Some(Self { plus, components })
             }
             Ok(_) | Err(_) => {
-                node.fault("numbers of components are expected, such as \"1\", \"6 7\" or \"+5 6 7\"");
+                node.fault(
+                    "numbers of components are expected, such as \"1\", \"6 7\" or \"+5 6 7\"",
+                );
                 None
             }
         }

@@ -178,7 +178,10 @@ fn read_event(node: &Node<'_>) -> Option<EhrEvent> {
     let event = EhrEvent::parse(&name);
     if event.is_none() {
         let hint = suggestion(&name, EVENTS.map(EhrEvent::name));
-        node.fault(format!("\"{name}\" is no event{hint}; there are {}", list(&EVENTS.map(EhrEvent::name))));
+        node.fault(format!(
+            "\"{name}\" is no event{hint}; there are {}",
+            list(&EVENTS.map(EhrEvent::name))
+        ));
     }
     event
 }

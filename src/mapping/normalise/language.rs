@@ -105,9 +105,20 @@ mod tests {
     #[test]
     fn codes_and_names_become_tags() {
         for (text, expected) in [
-            ("eng", "en"), ("EN", "en"), ("ENGLISH", "en"), ("English", "en"), ("spa", "es"),
-            ("Español", "es"), ("DEU", "de"), ("ger", "de"), ("ara", "ar"), ("en-us", "en-US"),
-            ("en_GB", "en-GB"), ("zh-Hant-TW", "zh-TW"), ("zh-Hans", "zh"), (" fr ", "fr"),
+            ("eng", "en"),
+            ("EN", "en"),
+            ("ENGLISH", "en"),
+            ("English", "en"),
+            ("spa", "es"),
+            ("Español", "es"),
+            ("DEU", "de"),
+            ("ger", "de"),
+            ("ara", "ar"),
+            ("en-us", "en-US"),
+            ("en_GB", "en-GB"),
+            ("zh-Hant-TW", "zh-TW"),
+            ("zh-Hans", "zh"),
+            (" fr ", "fr"),
         ] {
             assert_eq!(tag(text).as_deref(), Some(expected), "{text}");
         }
@@ -115,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_is_no_language_is_none() {
-        for text in ["", "-", "xx", "PATIENT DECLINED", "Not Hispanic", "e-n", "日本", &"e".repeat(99)] {
+        for text in
+            ["", "-", "xx", "PATIENT DECLINED", "Not Hispanic", "e-n", "日本", &"e".repeat(99)]
+        {
             assert_eq!(tag(text), None, "{text}");
         }
     }

@@ -202,11 +202,7 @@ impl Path {
         }
     }
 
-    fn visit_segment<'m>(
-        &self,
-        place: Place<'m>,
-        see: &mut dyn FnMut(Found<'m>) -> bool,
-    ) -> bool {
+    fn visit_segment<'m>(&self, place: Place<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) -> bool {
         let Some(field) = place.segment.field(usize::from(self.field)) else { return false };
         let separators = place.msg.separators();
         let mut start = field.range().start;

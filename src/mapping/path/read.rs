@@ -27,7 +27,9 @@ impl Path {
         let mut reader = Reader { text, rest: text };
         let name = text.get(..3).and_then(|name| SegmentName::parse(name).ok());
         let Some(segment) = name else {
-            return reader.fail("a path begins with a segment name of three capitals or digits, as in PID-5.1");
+            return reader.fail(
+                "a path begins with a segment name of three capitals or digits, as in PID-5.1",
+            );
         };
         reader.rest = text.get(3..).unwrap_or_default();
         let occurrence = reader.pick()?;
@@ -82,9 +84,10 @@ impl<'a> Reader<'a> {
         let mut pick = Pick::default();
         while self.eat('[') {
             let starts_number = self.rest.starts_with(|char: char| char.is_ascii_digit());
-            let is_test = self.rest.find(['=', ']']).is_some_and(|at| {
-                self.rest.get(at..).is_some_and(|rest| rest.starts_with('='))
-            });
+            let is_test = self
+                .rest
+                .find(['=', ']'])
+                .is_some_and(|at| self.rest.get(at..).is_some_and(|rest| rest.starts_with('=')));
             if is_test {
                 pick.tests.push(self.test()?);
             } else if pick.number != Number::FirstValued {
