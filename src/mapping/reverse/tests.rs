@@ -14,9 +14,7 @@ const LAST: &str = "MSH|^~\\&|EHR^1.2^ISO|MAIN|APPTD|HUB|20261120110311||SIU^S13
     RGS|1|D\rAIL|1|D|OLD\rRGS|2|A\rAIL|2|A|CARD1^^^MAIN\rAIP|1||12^Roe\r";
 
 fn appointment() -> Appointment {
-    let time = |text: &str| {
-        LocalTime::settle(text.parse().unwrap(), Zone::parse("America/Chicago").unwrap())
-    };
+    let time = |text: &str| LocalTime::settle(text.parse().unwrap(), chicago());
     let id = Identifier::new("1|0^0&1", Identifier::FILLER);
     Appointment {
         key: AppointmentKey::of(&SourceName::new("ehr"), &id),
@@ -48,6 +46,10 @@ fn appointment() -> Appointment {
     }
 }
 
+fn chicago() -> Zone {
+    Zone::parse("America/Chicago").unwrap()
+}
+
 const DATE: Timestamp = chrono::DateTime::UNIX_EPOCH;
 
 fn built(wish: WishKind, template: &Template, last: Option<&str>) -> Result<Message, Error> {
@@ -56,10 +58,10 @@ fn built(wish: WishKind, template: &Template, last: Option<&str>) -> Result<Mess
         wish,
         appointment: &appointment,
         control_id: "01ABCDEFGH0000000042",
-        now: "2026-11-21T12:00:00Z".parse().unwrap(),
-        zone: Zone::parse("America/Chicago").unwrap(),
+        now: DATE + chrono::TimeDelta::days(20_778),
+        zone: chicago(),
     };
-    let last = last.map(|text| Message::read(text).unwrap());
+    let last = last.map(Message::read).transpose()?;
     build(&request, template, last.as_ref())
 }
 
@@ -75,7 +77,7 @@ fn a_confirmation_is_the_last_message_with_a_new_status() {
         ("MSH-4", "HUB"),
         ("MSH-5", "EHR^1.2^ISO"),
         ("MSH-6", "MAIN"),
-        ("MSH-7", "20261121060000-0600"),
+        ("MSH-7", "20261120180000-0600"),
         ("MSH-9", "SIU^S14^SIU_S12"),
         ("MSH-10", "01ABCDEFGH0000000042"),
         ("MSH-13", ""),
