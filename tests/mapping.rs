@@ -17,6 +17,7 @@ use appointd::mapping::{
     Explanation, Library, Mapping, Outcome, Output, Site, check_examples, lookup,
 };
 use chrono::{DateTime, Utc};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn received_at() -> DateTime<Utc> {
@@ -408,7 +409,7 @@ fn a_site_changes_what_is_different_and_inherits_the_rest() {
         reason = "inpatients are told at the ward"
         when = { path = "PV1-2", matches = "I*" }
     "#;
-    let library = Library::load([("own", own)]).unwrap();
+    let library = Library::load([("conf/own.toml", own)]).unwrap();
     let mapping = library.lookup("own").unwrap();
     let map = |text: &str| explained(mapping, text);
     let json = |text: &str| map(text).2;
@@ -450,7 +451,7 @@ name = "x"
 message = "MSH"
 expect = "{"
 "#;
-    let faults = Library::load([("own", own)]).unwrap_err();
+    let faults = Library::load([("conf/own.toml", own)]).unwrap_err();
     let text = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     for wanted in [
         "own.toml:1: extends: there is no mapping \"hl7-defualt\", did you mean \"hl7-default\"?",
@@ -488,7 +489,7 @@ fn joined_mappings_are_checked_too() {
             "own.toml:3: appointment.type[2]: never reached",
         ),
     ] {
-        let faults = Library::load([("own", own)]).unwrap_err();
+        let faults = Library::load([("conf/own.toml", own)]).unwrap_err();
         let text = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert!(text.contains(wanted), "{wanted}\n---\n{text}");
     }
@@ -498,13 +499,72 @@ fn joined_mappings_are_checked_too() {
 fn an_example_that_does_not_hold_says_what_came_instead() {
     let own = "extends = \"hl7-default\"\n[[example]]\nname = \"wrong\"\nmessage = '''\nMSH|^~\\&|||||||SIU^S14\nSCH||7\n'''\n\
         expect = '{\"event\": \"MODIFIED\", \"appointment\": {\"id\": \"8\"}}'\n";
-    let library = Library::load([("own", own)]).unwrap();
+    let library = Library::load([("conf/own.toml", own)]).unwrap();
     let faults = check_examples(library.lookup("own").unwrap());
     let text = faults[0].to_string();
     assert!(
         text.contains("own.toml:2") && text.contains("appointment.id was expected to be \"8\""),
         "{text}"
     );
+}
+
+#[test]
+fn a_dialect_says_where_phones_and_units_are() {
+    let own = r#"
+        extends = "hl7-default"
+        defaults.duration_unit = "s"
+        [appointment]
+        duration = ["SCH-9", { path = "ZDU-1", unit = "h" }]
+        location = { path = "AIL-3", code = 4, name = [9, 2] }
+        provider = { path = "AIG-3", id = 1, family = 2 }
+        location_name = { path = "AIL-4.2" }
+        callback_phone = { path = "ZPH-1", number = ["2 3"] }
+        ids = { path = "ZID-1[2=APPT].3", system_at = 2 }
+        [patient]
+        phone = { path = "PID-13", number = ["1"], codes = [4], preferred = 9, table = "nhs" }
+        [tables.nhs]
+        home = ["HOME"]
+        never = ["EMAIL"]
+    "#;
+    let library = Library::load([("conf/own.toml", own)]).unwrap();
+    let more = "PID|1||||||||||||4155550101^^^HOME^^^^^N~4155550102^^^HOME^^^^^Y~4155550103^^^EMAIL\r\
+        ZID|1^VISIT^V1~2^APPT^A1\rZPH|x^415^5550104\rAIL|1||X^R^^MAIN|^Owl\rAIG|1||5^Roe^Nobody";
+    let (.., json) =
+        explained(library.lookup("own").unwrap(), &siu("S12", &[(9, "600"), START], more));
+    let appointment = &json["appointment"];
+    assert_eq!(json["patient"]["phone"], "+14155550102");
+    assert_eq!(appointment["ids"], json!([{"value": "A1", "system": "APPT"}]));
+    assert_eq!(appointment["duration_minutes"], 10);
+    assert_eq!(appointment["location"], json!({"code": "MAIN", "name": "R"}));
+    assert_eq!(appointment["provider"], json!({"id": "5", "family": "Roe"}));
+    assert_eq!(appointment["callback_phone"], "+14155550104");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_message_is_mapped_or_refused(
+        trigger in 12_u8..28,
+        body in "((SCH|PID|PV1|TQ1|RGS|AIS|AIL|AIP|AIG|OBX)(\\|[-A-D0-9^~&\\\\\". +:é日]{0,12}){0,30}\r){0,8}",
+    ) {
+        let text = format!("MSH|^~\\&|A|B|||20261120||SIU^S{trigger}|1|P|2.5\r{body}");
+        let (outcome, ..) = explained(&lookup("hl7-default").unwrap(), &text);
+        if let Outcome::Failed(error) = outcome {
+            prop_assert!(error.to_string().starts_with("appointment."));
+        }
+    }
+
+    #[test]
+    fn any_mapping_is_compiled_or_refused(
+        key in "appointment.start|patient.phone|triggers.S12|tables.x|when|ignore_if|example|[a-z.]{1,9}",
+        value in "\"(PID|SCH|X)-?[0-9.\\[\\]=*|!a-z]{0,12}\"|[0-9]{1,4}|true|\\[\\]|\\{ (path|value|when|event) = \"[A-Z0-9.-]{0,9}\" \\}",
+    ) {
+        let own = format!("extends = \"hl7-default\"\n{key} = {value}\n");
+        if let Err(faults) = Library::load([("own.toml", own.as_str())]) {
+            prop_assert!(faults.iter().all(|fault| fault.file == "own.toml"));
+        }
+    }
 }
 
 /// Runs when the folder of foreign messages lies beside the project; `--nocapture` shows the table.

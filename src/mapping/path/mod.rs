@@ -172,7 +172,7 @@ impl Path {
     pub(super) fn visit<'m>(&self, msg: &'m Message, see: &mut dyn FnMut(Found<'m>) -> bool) {
         let is_resource = is_resource(self.segment);
         let mut group_deleted = false;
-        let (mut occurrence, mut matched) = (0, 0);
+        let (mut occurrence, mut matched) = (0_u16, 0_u16);
         for segment in msg.segments() {
             let name = segment.name();
             if is_resource && name.as_str() == RGS {
@@ -181,14 +181,14 @@ impl Path {
             if name != self.segment {
                 continue;
             }
-            occurrence += 1;
+            occurrence = occurrence.saturating_add(1);
             let skipped = is_resource
                 && self.occurrence.is_unsaid()
                 && (group_deleted || is_deleted(segment));
             if skipped || !self.occurrence.admits(|at| field_part(msg, segment, at)) {
                 continue;
             }
-            matched += 1;
+            matched = matched.saturating_add(1);
             if let Number::Nth(number) = self.occurrence.number
                 && number != matched
             {

@@ -151,10 +151,10 @@ impl Edit<'_> {
             let occurrence = kept.entry(name).or_default();
             if group_deleted || action == "D" {
                 // Those deleted before it are gone by now, so only the kept ones are counted.
-                self.draft.delete(name, *occurrence + 1)?;
+                self.draft.delete(name, occurrence.saturating_add(1))?;
                 continue;
             }
-            *occurrence += 1;
+            *occurrence = occurrence.saturating_add(1);
             if !action.is_empty() {
                 let path = format!("{name}[{occurrence}]-2");
                 self.draft.set(&Path::parse(&path)?, "X")?;
