@@ -11,7 +11,7 @@ const SKELETON: &str = "MSH|^~\\&|||||||SIU^S14^SIU_S12||P|2.5.1\rSCH|\rPID|1\rP
 
 /// Writes what is known of an appointment; of a last message only sender and receiver are taken.
 pub(super) fn message(request: &Request<'_>, last: Option<&Message>) -> Result<Message, Error> {
-    let appointment = request.appointment;
+    let appointment = request.appointment.ok_or(Error::NothingKnown)?;
     let mut draft = Draft::from(&Message::read(SKELETON)?);
     let mut set = |path: &str, value: &str| -> Result<(), Error> {
         if value.is_empty() {

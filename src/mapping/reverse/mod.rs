@@ -19,8 +19,8 @@ pub use template::{Form, Template};
 pub struct Request<'a> {
     /// What the patient wishes.
     pub wish: WishKind,
-    /// About which appointment.
-    pub appointment: &'a Appointment,
+    /// About which appointment; only needed where there is no last message with a schedule.
+    pub appointment: Option<&'a Appointment>,
     /// MSH-10; the same at every try.
     pub control_id: &'a str,
     /// MSH-7.
@@ -35,6 +35,9 @@ pub enum Error {
     /// An edit is not possible.
     #[error("the write-back cannot be built")]
     Edit(#[from] write::Error),
+    /// Neither a last message with a schedule nor the appointment is at hand.
+    #[error("nothing is known that the write-back could be built from")]
+    NothingKnown,
     /// A path of our own is wrong.
     #[error("a path of the write-back is wrong")]
     Path(#[from] path::Error),
@@ -49,6 +52,7 @@ impl Error {
     pub const fn category(&self) -> crate::hl7::Category {
         match self {
             Self::Edit(error) => error.category(),
+            Self::NothingKnown => crate::hl7::Category::Rejected,
             Self::Path(_) | Self::Begin(_) => crate::hl7::Category::Bug,
         }
     }

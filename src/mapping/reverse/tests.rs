@@ -56,7 +56,7 @@ fn built(wish: WishKind, template: &Template, last: Option<&str>) -> Result<Mess
     let appointment = appointment();
     let request = Request {
         wish,
-        appointment: &appointment,
+        appointment: Some(&appointment),
         control_id: "01ABCDEFGH0000000042",
         now: DATE + chrono::TimeDelta::days(20_778),
         zone: chicago(),
@@ -207,4 +207,19 @@ fn a_value_that_would_break_the_message_is_refused() {
         let template = Template::parse("siu_s14", &set).unwrap();
         assert!(built(WishKind::Confirm, &template, Some(LAST)).is_err(), "{value:?}");
     }
+}
+
+#[test]
+fn nothing_is_invented_where_nothing_is_known() {
+    let request = Request {
+        wish: WishKind::Cancel,
+        appointment: None,
+        control_id: "1",
+        now: DATE,
+        zone: chicago(),
+    };
+    let template = Template::new(Form::SiuS15);
+    assert_eq!(build(&request, &template, None).err(), Some(Error::NothingKnown));
+    let last = Message::read(LAST).unwrap();
+    assert!(build(&request, &template, Some(&last)).is_ok());
 }
