@@ -167,26 +167,18 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn as_text(&self) -> Option<&'a str> {
-        match self.value {
-            DeValue::String(text) => Some(text),
-            _ => None,
-        }
+        if let DeValue::String(text) = self.value { Some(text) } else { None }
     }
 
     pub(super) fn flag(&self) -> Option<bool> {
-        match self.value {
-            DeValue::Boolean(flag) => Some(*flag),
-            _ => self.expected("true or false"),
-        }
+        let DeValue::Boolean(flag) = self.value else { return self.expected("true or false") };
+        Some(*flag)
     }
 
     /// A number of a component, from 1.
     pub(super) fn number(&self) -> Option<u16> {
-        let number = match self.value {
-            DeValue::Integer(number) => number.as_str().parse().ok().filter(|number| *number > 0),
-            _ => None,
-        };
-        number.or_else(|| self.expected("a number from 1"))
+        let number = self.value.as_integer().and_then(|number| number.as_str().parse().ok());
+        number.filter(|number| *number > 0).or_else(|| self.expected("a number from 1"))
     }
 
     /// The elements of a list; a single value is a list of one.
@@ -206,16 +198,14 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn as_table(&self) -> Option<Table<'a>> {
-        match self.value {
-            DeValue::Table(entries) => Some(Table {
-                file: self.file,
-                line: self.line,
-                key: self.key.clone(),
-                entries,
-                known: RefCell::default(),
-            }),
-            _ => None,
-        }
+        let DeValue::Table(entries) = self.value else { return None };
+        Some(Table {
+            file: self.file,
+            line: self.line,
+            key: self.key.clone(),
+            entries,
+            known: RefCell::default(),
+        })
     }
 
     pub(super) fn table(&self) -> Option<Table<'a>> {

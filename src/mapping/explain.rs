@@ -9,6 +9,11 @@ use super::record::{Note, Recorder, Verdict};
 use super::source::Source;
 use crate::phi::Phi;
 
+/// The most attempts kept of one field: a phone list of thousands explains nothing more.
+const ATTEMPTS_MAX: usize = 200;
+/// The most characters kept of a raw value.
+const RAW_CHARS_MAX: usize = 500;
+
 /// How a message was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
@@ -116,6 +121,9 @@ impl Recorder for Listener {
     fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
         let Some(trace) = self.0.fields.last_mut() else { return };
         let taken = verdict == Verdict::Taken;
+        if trace.attempts.len() >= ATTEMPTS_MAX && !taken {
+            return;
+        }
         if taken && trace.field == Output::Phone {
             // A better number takes the place of the one before.
             for before in trace.attempts.iter_mut().filter(|attempt| attempt.taken) {
@@ -127,7 +135,7 @@ impl Recorder for Listener {
             rule: source.label.clone(),
             written_at: format!("{}:{}", source.place.file, source.place.line),
             position: found.and_then(|found| found.at),
-            raw: found.map(|found| Phi::new(found.raw.to_owned())),
+            raw: found.map(|found| Phi::new(found.raw.chars().take(RAW_CHARS_MAX).collect())),
             taken,
             result: sentence(verdict),
         });

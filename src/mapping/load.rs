@@ -8,9 +8,9 @@ use super::document::Faults;
 use super::fault::{Fault, Place, suggestion};
 use super::spec::Spec;
 
-/// The mappings that are part of the program: name and text.
+/// The mappings that are part of the program: path and text.
 const SHIPPED: [(&str, &str); 1] =
-    [("hl7-default", include_str!("../../mappings/hl7-default.toml"))];
+    [("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml"))];
 
 /// Longest chain of `extends`; bounds the work on a file.
 const CHAIN_MAX: usize = 8;
@@ -22,8 +22,8 @@ pub struct Library(BTreeMap<String, Arc<Mapping>>);
 impl Library {
     /// Compiles the shipped mappings and the site's own.
     ///
-    /// A site's mapping with the name of a shipped one takes its place. `files` are names, without
-    /// `.toml`, and texts.
+    /// `files` are paths, which faults are reported by, and texts; a mapping is named as its file
+    /// without folder and `.toml`. A site's mapping takes the place of a shipped one of that name.
     ///
     /// # Errors
     /// Every fault of every file; then no mapping is to be used.
@@ -32,6 +32,7 @@ impl Library {
     ) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
+<<<<<<< HEAD
         let all = SHIPPED.into_iter().map(|(name, text)| (name, text, "mappings/"));
         for (name, text, folder) in
             all.chain(files.into_iter().map(|(name, text)| (name, text, "")))
@@ -39,6 +40,11 @@ impl Library {
             let file = format!("{folder}{name}.toml");
             if let Some(spec) = Spec::read(&file, text, &faults) {
                 specs.insert(name, spec);
+=======
+        for (file, text) in SHIPPED.into_iter().chain(files) {
+            if let Some(spec) = Spec::read(file, text, &faults) {
+                specs.insert(name_of(file), spec);
+>>>>>>> mapping
             }
         }
         let mut library = Self::default();
@@ -83,6 +89,11 @@ impl Library {
 #[must_use]
 pub fn lookup(name: &str) -> Option<Arc<Mapping>> {
     Library::load([]).ok()?.lookup(name).cloned()
+}
+
+fn name_of(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
 }
 
 /// A mapping and those that it extends, itself first.

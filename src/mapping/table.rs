@@ -79,7 +79,16 @@ fn compare(folded_key: &str, text: &str) -> Ordering {
 /// The characters that count in a comparison.
 pub(super) fn folded(text: &str) -> impl Iterator<Item = char> {
     let counts = |char: &char| !char.is_whitespace() && !matches!(char, '_' | '-');
-    text.chars().filter(counts).flat_map(char::to_lowercase)
+    text.chars().filter(counts).map(lowercase)
+}
+
+/// One character for one: the few whose small form is two are folded alike on both sides.
+fn lowercase(char: char) -> char {
+    if char.is_ascii() {
+        char.to_ascii_lowercase()
+    } else {
+        char.to_lowercase().next().unwrap_or(char)
+    }
 }
 
 /// A text to compare with, folded beforehand.

@@ -37,6 +37,8 @@ pub(super) struct Path {
     pub(super) repetition: Pick,
     pub(super) component: Option<u16>,
     pub(super) subcomponent: Option<u16>,
+    /// Whether the segment is a resource, of which some may be marked as deleted.
+    is_resource: bool,
 }
 
 /// Which of several segments or repetitions.
@@ -170,9 +172,9 @@ impl Path {
 
     /// Shows each value at the path to `see` until it says that it has seen enough.
     pub(super) fn visit<'m>(&self, msg: &'m Message, see: &mut dyn FnMut(Found<'m>) -> bool) {
-        let is_resource = is_resource(self.segment);
+        let is_resource = self.is_resource;
         let mut group_deleted = false;
-        let (mut occurrence, mut matched) = (0, 0);
+        let (mut occurrence, mut matched) = (0_u16, 0_u16);
         for segment in msg.segments() {
             let name = segment.name();
             if is_resource && name.as_str() == RGS {
@@ -181,14 +183,14 @@ impl Path {
             if name != self.segment {
                 continue;
             }
-            occurrence += 1;
+            occurrence = occurrence.saturating_add(1);
             let skipped = is_resource
                 && self.occurrence.is_unsaid()
                 && (group_deleted || is_deleted(segment));
             if skipped || !self.occurrence.admits(|at| field_part(msg, segment, at)) {
                 continue;
             }
-            matched += 1;
+            matched = matched.saturating_add(1);
             if let Number::Nth(number) = self.occurrence.number
                 && number != matched
             {
@@ -204,6 +206,9 @@ impl Path {
 
     fn visit_segment<'m>(&self, place: Place<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) -> bool {
         let Some(field) = place.segment.field(usize::from(self.field)) else { return false };
+        if field.raw().is_empty() {
+            return false;
+        }
         let separators = place.msg.separators();
         let mut start = field.range().start;
         let mut matched = 0;
@@ -309,14 +314,21 @@ pub(super) fn component_of<'m>(msg: &Message, raw: &'m str, number: u16) -> &'m 
 
 /// The part with a number, from 1, and its offset.
 fn nth(text: &str, separator: char, number: u16) -> (usize, &str) {
-    let mut offset = 0;
-    for (index, part) in (1_u16..).zip(text.split(separator)) {
-        if index == number {
-            return (offset, part);
+    // All separators are ASCII (see `hl7::Separators`), so a byte of that value is one.
+    let Ok(separator) = u8::try_from(separator) else { return (0, text) };
+    let mut start = 0;
+    let mut left = number;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte != separator {
+            continue;
         }
-        offset += part.len() + separator.len_utf8();
+        left = left.saturating_sub(1);
+        if left == 0 {
+            return (start, text.get(start..at).unwrap_or_default());
+        }
+        start = at + 1;
     }
-    (text.len(), "")
+    if left == 1 { (start, text.get(start..).unwrap_or_default()) } else { (text.len(), "") }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::hl7::SegmentName;
 
 use super::super::fault::suggestion;
 use super::super::table::Folded;
-use super::{NAMED, Number, Path, Pick, Test, Wanted};
+use super::{NAMED, Number, Path, Pick, Test, Wanted, is_resource};
 
 /// Why text is no path, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,8 @@ impl Path {
         if !reader.rest.is_empty() {
             return reader.fail("the path should end here");
         }
-        Ok(Self { segment, occurrence, field, repetition, component, subcomponent })
+        let is_resource = is_resource(segment);
+        Ok(Self { segment, occurrence, field, repetition, component, subcomponent, is_resource })
     }
 }
 
