@@ -331,3 +331,25 @@ fn a_thousand_texts_are_not_kept_in_the_contact() {
     assert!(world.contact(JANE).heard.len() <= 32);
     assert_eq!(world.kinds(), ["booked", "not_understood", "handed_to_staff"]);
 }
+#[test]
+fn every_word_of_the_lists_is_understood_with_and_without_courtesy() {
+    let words = english_words();
+    let lists = [
+        (&words.confirm, Intent::Confirm),
+        (&words.cancel, Intent::Cancel),
+        (&words.reschedule, Intent::Reschedule),
+    ];
+    for (list, intent) in lists {
+        for word in list {
+            for text in [
+                word.clone(),
+                word.to_uppercase(),
+                format!("  {word}!! "),
+                format!("{word}, thank you"),
+                format!("Hi, {word} please."),
+            ] {
+                assert_eq!(read(&text, &words), intent, "{text}");
+            }
+        }
+    }
+}
