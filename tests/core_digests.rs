@@ -4,11 +4,14 @@
 mod support;
 
 use appointd::core::appointment::{Disposition, Status, TimerKind};
+use appointd::core::delivery::{Failure, Report};
 use appointd::core::effect::TextKind;
 use appointd::core::event::Event;
+use appointd::core::field::Field;
 use appointd::core::reason::Reason;
+use chrono::TimeDelta;
 use support::{
-    JANE, NEXT_TUESDAY, World, booked, canceled, for_rick, hours, key, minutes, new_york, utc,
+    JANE, NEXT_TUESDAY, World, booked, canceled, for_rick, hours, key, minutes, new_york, utc, with,
 };
 
 fn world_with_booking() -> World {

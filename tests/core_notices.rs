@@ -4,12 +4,13 @@
 mod support;
 
 use appointd::core::appointment::{Notice, Status};
+use appointd::core::claim::EhrEvent;
 use appointd::core::field::Field;
 use appointd::core::ids::Identifier;
 use appointd::core::reason::Reason;
 use support::{
-    NEXT_TUESDAY, OTHER, World, booked, canceled, confirmed, for_rick, hours, minutes, modified,
-    noshowed, phone, rescheduled, stating, utc, with,
+    NEXT_TUESDAY, OTHER, World, booked, canceled, claim, confirmed, day, for_rick, hours, minutes,
+    modified, noshowed, phone, rescheduled, stating, utc, with,
 };
 
 const LATER: &str = "2026-12-10T10:00:00";

@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
+use appointd::core::appointment::{Disposition, Status};
 use appointd::core::contact::ConsentCause;
 use appointd::core::delivery::{Failure, Outgoing, Report, State};
 use appointd::core::effect::{Effect, TaskKind};

@@ -6,10 +6,14 @@ mod support;
 use appointd::core::appointment::{Status, WishKind, WishState};
 use appointd::core::delivery::{Failure, Report, State};
 use appointd::core::effect::TaskKind;
+use appointd::core::field::Field;
 use appointd::core::ids::{DestinationName, OutboxId};
 use appointd::core::reason::Reason;
 use appointd::core::reply::Intent;
-use support::{JANE, NEXT_TUESDAY, World, booked, canceled, confirmed, key, minutes, rescheduled};
+use support::{
+    JANE, NEXT_TUESDAY, World, booked, canceled, confirmed, doctor, hours, key, minutes, modified,
+    rescheduled, utc, with,
+};
 
 const LATER: &str = "2026-12-10T10:00:00";
 
