@@ -38,6 +38,7 @@ pub fn decide(
         fill(&mut after, claim);
     } else {
         merge(&mut after, claim, before.is_some());
+        after.last_message = Some(scene.seq);
     }
     after.remember(scene.seq);
     let happened = if is_late { None } else { compare(before, &after, claim) };
