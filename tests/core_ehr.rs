@@ -335,3 +335,31 @@ fn the_same_instant_in_another_notation_is_nothing() {
     assert_eq!(world.tell(again), [Reason::NothingChanged]);
     assert_eq!(world.kinds(), ["booked"]);
 }
+
+#[test]
+fn the_ehr_cannot_opt_in_a_patient_who_texted_stop() {
+    let mut world = world_with_booking();
+    world.reply(JANE, "STOP");
+    world.tell(with(rescheduled("1", LATER), |c| c.patient.opted_out = Field::Value(false)));
+    assert!(world.contact(JANE).consent.opted_out);
+    assert_eq!(world.kinds(), ["booked"]);
+}
+
+#[test]
+fn the_ehr_can_take_back_its_own_opt_out() {
+    let mut world = World::new();
+    world.tell(with(booked("1", NEXT_TUESDAY), |c| c.patient.opted_out = Field::Value(true)));
+    world.tell(with(rescheduled("1", LATER), |c| c.patient.opted_out = Field::Value(false)));
+    assert_eq!(world.kinds(), ["rescheduled"]);
+}
+
+#[test]
+fn an_older_message_cannot_take_back_an_opt_out() {
+    let mut world = World::new();
+    world.tell(with(booked("1", NEXT_TUESDAY), |c| c.patient.opted_out = Field::Value(true)));
+    world.tell(with(booked("1", NEXT_TUESDAY), |c| {
+        c.occurred_at = utc("2026-12-01T14:00:00Z");
+        c.patient.opted_out = Field::Value(false);
+    }));
+    assert!(world.contact(JANE).consent.opted_out);
+}

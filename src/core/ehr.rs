@@ -8,7 +8,6 @@ use super::appointment::{Appointment, Disposition, Notice, Status, WishKind, Wis
 use super::claim::{Claim, EhrEvent};
 use super::contact::{ConsentCause, Contact, HeldCancel};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
-use super::field::Field;
 use super::ids::{AppointmentKey, OutboxId};
 use super::merge::{fill, first_heard, merge};
 use super::phone::PhoneNumber;
@@ -42,9 +41,10 @@ pub fn decide(
     }
     after.remember(scene.seq);
     let happened = if is_late { None } else { compare(before, &after, claim) };
-    let mut turn = Turn { before, claim, scene, rules, now, decision: Decision::default() };
+    let mut turn =
+        Turn { before, claim, scene, rules, now, is_late, decision: Decision::default() };
     let mut contact = turn.settle_contacts(&after);
-    let reason = turn.settle(&mut after, contact.as_mut(), happened, is_late);
+    let reason = turn.settle(&mut after, contact.as_mut(), happened);
     let event = happened.unwrap_or(claim.event).name();
     turn.decision.explain(Some(after.key.clone()), event, reason);
     turn.decision.appointments.push(after);
@@ -58,6 +58,7 @@ struct Turn<'a> {
     scene: &'a Scene,
     rules: &'a Rules,
     now: Timestamp,
+    is_late: bool,
     decision: Decision,
 }
 
@@ -73,10 +74,20 @@ impl Turn<'_> {
         }
         let mut contact = self.scene.contact(phone?);
         contact.appointments.insert(after.key.clone());
-        if let Field::Value(opted_out) = self.claim.patient.opted_out {
+        self.hear_consent(&mut contact);
+        Some(contact)
+    }
+
+    /// Notes what the EHR says of consent. It can always opt a patient out, but back in only if it
+    /// was the EHR itself that opted out: a flag that says no in every message is not the patient's
+    /// START. A late message settles nothing that the EHR has settled since.
+    fn hear_consent(&self, contact: &mut Contact) {
+        let Some(&opted_out) = self.claim.patient.opted_out.value() else { return };
+        let is_own = contact.consent.by == Some(ConsentCause::Ehr);
+        let counts = if self.is_late { opted_out && !is_own } else { opted_out || is_own };
+        if counts {
             contact.set_consent(opted_out, ConsentCause::Ehr, self.now);
         }
-        Some(contact)
     }
 
     /// Brings generation, timers, wish and notice in line with what happened.
@@ -85,7 +96,6 @@ impl Turn<'_> {
         after: &mut Appointment,
         mut contact: Option<&mut Contact>,
         happened: Option<EhrEvent>,
-        is_late: bool,
     ) -> Reason {
         let phone_changed =
             self.before.is_some_and(|before| before.patient.phone != after.patient.phone);
@@ -97,7 +107,7 @@ impl Turn<'_> {
         if contact.as_ref().is_some_and(|contact| contact.consent.opted_out) {
             after.disposition = Disposition::OptedOut;
         }
-        if is_late {
+        if self.is_late {
             return Reason::OutOfOrder;
         }
         let Some(event) = happened else {
