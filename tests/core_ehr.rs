@@ -363,3 +363,24 @@ fn an_older_message_cannot_take_back_an_opt_out() {
     }));
     assert!(world.contact(JANE).consent.opted_out);
 }
+
+#[test]
+fn the_disposition_follows_consent_and_leaves_the_expired_alone() {
+    let mut world = World::new();
+    world.tell(with(booked("1", NEXT_TUESDAY), |c| c.patient.opted_out = Field::Value(true)));
+    assert_eq!(world.appointment("1").disposition, Disposition::OptedOut);
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.opted_out = Field::Value(false)));
+    assert_eq!(world.appointment("1").disposition, Disposition::Queued);
+    world.advance_to(utc("2026-12-09T15:00:00Z"));
+    world.reply(JANE, "STOP");
+    world.tell(noshowed("1", NEXT_TUESDAY));
+    assert_eq!(world.appointment("1").disposition, Disposition::Expired);
+}
+
+#[test]
+fn a_new_phone_has_its_own_consent() {
+    let mut world = world_with_booking();
+    world.reply(JANE, "STOP");
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.phone = Field::Value(phone(OTHER))));
+    assert_eq!(world.appointment("1").disposition, Disposition::Queued);
+}

@@ -102,6 +102,18 @@ pub enum Disposition {
     Expired,
 }
 
+impl Disposition {
+    /// What it becomes when the phone is opted out, or is not; what is over stays as it was.
+    #[must_use]
+    pub const fn under_consent(self, opted_out: bool) -> Self {
+        match self {
+            Self::Queued | Self::Reminded(_) if opted_out => Self::OptedOut,
+            Self::OptedOut if !opted_out => Self::Queued,
+            Self::Queued | Self::Reminded(_) | Self::OptedOut | Self::Expired => self,
+        }
+    }
+}
+
 impl fmt::Display for Disposition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

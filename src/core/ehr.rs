@@ -104,9 +104,8 @@ impl Turn<'_> {
         }
         let echo = happened.and_then(|event| reflect(after, event));
         self.replan(after, happened);
-        if contact.as_ref().is_some_and(|contact| contact.consent.opted_out) {
-            after.disposition = Disposition::OptedOut;
-        }
+        let opted_out = contact.as_ref().is_some_and(|contact| contact.consent.opted_out);
+        after.disposition = after.disposition.under_consent(opted_out);
         if self.is_late {
             return Reason::OutOfOrder;
         }
