@@ -208,3 +208,17 @@ fn what_was_not_known_before_is_news_to_us_only() {
     world.tell(modified("1", NEXT_TUESDAY));
     assert_eq!(world.kinds(), ["booked"]);
 }
+
+#[test]
+fn a_canceled_appointment_that_comes_back_at_another_time_is_rescheduled() {
+    for held in [true, false] {
+        let mut world = world_with_booking();
+        world.tell(canceled("1", NEXT_TUESDAY));
+        world.pass(if held { minutes(1) } else { minutes(5) });
+        world.tell(rescheduled("1", LATER));
+        world.pass(minutes(5));
+        assert_eq!(world.last().kind.name(), "rescheduled");
+        assert_eq!(world.sent.len(), if held { 2 } else { 3 });
+        assert!(world.last().body.contains("Thu, Dec 10"), "{}", world.last().body);
+    }
+}

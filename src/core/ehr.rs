@@ -336,7 +336,9 @@ fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> 
             }
             Status::NoShow => return Some(EhrEvent::NoShowed),
             Status::Booked | Status::Confirmed if before.status.is_off() => {
-                return Some(EhrEvent::Booked);
+                // Back at the same time is a booking; at another one it has moved.
+                let moved = before.start.is_some() && instant(before) != instant(after);
+                return Some(if moved { EhrEvent::Rescheduled } else { EhrEvent::Booked });
             }
             Status::Booked if before.status == Status::Pending => return Some(EhrEvent::Booked),
             Status::Booked
