@@ -222,3 +222,14 @@ fn a_canceled_appointment_that_comes_back_at_another_time_is_rescheduled() {
         assert!(world.last().body.contains("Thu, Dec 10"), "{}", world.last().body);
     }
 }
+
+#[test]
+fn a_cancellation_taken_back_is_not_replaced_by_another_booking() {
+    let mut world = world_with_booking();
+    world.tell(canceled("1", NEXT_TUESDAY));
+    world.hear(booked("1", NEXT_TUESDAY));
+    let generation = world.appointment("1").generation;
+    world.tell(booked("2", LATER));
+    assert_eq!(world.appointment("1").generation, generation, "it stands");
+    assert_eq!(world.kinds(), ["booked", "modified", "booked"]);
+}

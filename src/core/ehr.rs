@@ -246,6 +246,8 @@ impl Turn<'_> {
         let old = self.scene.appointments.get(&held.appointment);
         let is_rebooking = held.until > self.now
             && held.appointment != after.key
+            // One that was taken back stands, and its new notice too.
+            && old.is_some_and(|old| old.unsent_notice == Some(Notice::Canceled))
             && old.is_some_and(|old| is_same_visit(old, after));
         if !is_rebooking {
             return false;
