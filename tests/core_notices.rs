@@ -233,3 +233,22 @@ fn a_cancellation_taken_back_is_not_replaced_by_another_booking() {
     assert_eq!(world.appointment("1").generation, generation, "it stands");
     assert_eq!(world.kinds(), ["booked", "modified", "booked"]);
 }
+
+#[test]
+fn a_new_id_that_says_rescheduled_takes_the_place_of_a_cancellation_too() {
+    let mut world = world_with_booking();
+    world.tell(canceled("1", NEXT_TUESDAY));
+    assert_eq!(world.tell(rescheduled("2", LATER)), [Reason::RebookedInHold]);
+    world.pass(minutes(10));
+    assert_eq!(world.kinds(), ["booked", "rescheduled"]);
+}
+
+#[test]
+fn a_rebooking_is_a_new_time_even_where_bookings_are_not_told() {
+    let mut world = world_with_booking();
+    world.rules.notifications.enabled = vec![Notice::Rescheduled, Notice::Canceled];
+    world.tell(canceled("1", NEXT_TUESDAY));
+    world.tell(booked("2", LATER));
+    world.pass(minutes(10));
+    assert_eq!(world.kinds(), ["booked", "rescheduled"]);
+}

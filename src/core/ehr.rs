@@ -94,7 +94,7 @@ impl Turn<'_> {
     fn settle(
         &mut self,
         after: &mut Appointment,
-        mut contact: Option<&mut Contact>,
+        contact: Option<&mut Contact>,
         happened: Option<EhrEvent>,
     ) -> Reason {
         let phone_changed =
@@ -120,13 +120,17 @@ impl Turn<'_> {
         {
             return Reason::Echo(wish);
         }
-        match self.objection(after, contact.as_deref(), event) {
-            Some(reason) => reason,
-            None => match contact.as_mut() {
-                Some(contact) => self.queue_notice(after, contact, notice_of(event)),
-                None => Reason::NoPhone,
-            },
+        let replaced =
+            contact.as_deref().and_then(|contact| self.replaced_by(after, contact, event));
+        let notice = if replaced.is_some() { Notice::Rescheduled } else { notice_of(event) };
+        if let Some(reason) = self.objection(after, contact.as_deref(), event, notice) {
+            return reason;
         }
+        let Some(contact) = contact else { return Reason::NoPhone };
+        let reason = self.queue_notice(after, contact, notice);
+        let Some(replaced) = replaced else { return reason };
+        self.withdraw(replaced, contact);
+        Reason::RebookedInHold
     }
 
     fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
@@ -149,8 +153,8 @@ impl Turn<'_> {
         after: &Appointment,
         contact: Option<&Contact>,
         event: EhrEvent,
+        notice: Notice,
     ) -> Option<Reason> {
-        let notice = notice_of(event);
         let checks = [
             (after.patient.deceased, Reason::Deceased),
             (contact.is_none(), Reason::NoPhone),
@@ -189,33 +193,23 @@ impl Turn<'_> {
         contact: &mut Contact,
         notice: Notice,
     ) -> Reason {
-        let Some((notice, mut reason)) = merge_notice(after.unsent_notice, notice) else {
+        let Some((notice, reason)) = merge_notice(after.unsent_notice, notice) else {
             after.unsent_notice = None;
             return Reason::NeverTold;
         };
-        let mut notice = notice;
         if after.unsent_notice.is_some() {
             // The row that it replaces belongs to the generation before, and is void with it.
             after.generation += 1;
         }
         let mut due = self.now;
-        match notice {
-            Notice::Canceled => {
-                due = self.now + self.rules.notifications.cancel_hold;
-                let index = self.decision.effects.len();
-                contact.held = Some(HeldCancel {
-                    appointment: after.key.clone(),
-                    outbox: OutboxId::of(self.now, self.scene.seq, index),
-                    until: due,
-                });
-            }
-            Notice::Booked => {
-                if self.release_held(after, contact) {
-                    notice = Notice::Rescheduled;
-                    reason = Reason::RebookedInHold;
-                }
-            }
-            Notice::Rescheduled | Notice::Modified | Notice::Confirmed | Notice::NoShowed => {}
+        if notice == Notice::Canceled {
+            due = self.now + self.rules.notifications.cancel_hold;
+            let index = self.decision.effects.len();
+            contact.held = Some(HeldCancel {
+                appointment: after.key.clone(),
+                outbox: OutboxId::of(self.now, self.scene.seq, index),
+                until: due,
+            });
         }
         after.unsent_notice = Some(notice);
         let not_after = match (&after.start, notice) {
@@ -239,27 +233,32 @@ impl Turn<'_> {
         reason
     }
 
-    /// Whether this booking takes the place of a cancellation that is still held back; if so, the
-    /// held notice is withdrawn.
-    fn release_held(&mut self, after: &Appointment, contact: &mut Contact) -> bool {
-        let Some(held) = &contact.held else { return false };
-        let old = self.scene.appointments.get(&held.appointment);
-        let is_rebooking = held.until > self.now
-            && held.appointment != after.key
-            // One that was taken back stands, and its new notice too.
-            && old.is_some_and(|old| old.unsent_notice == Some(Notice::Canceled))
-            && old.is_some_and(|old| is_same_visit(old, after));
-        if !is_rebooking {
-            return false;
-        }
-        if let Some(mut old) = old.cloned() {
-            // The notice in the outbox belongs to this generation: it is void from now on.
-            old.generation += 1;
-            old.unsent_notice = None;
-            self.decision.appointments.push(old);
-        }
+    /// The appointment whose cancellation is still held back and whose place this one takes. Senders
+    /// announce the new one as a booking, or as a new time although its number is new.
+    fn replaced_by(
+        &self,
+        after: &Appointment,
+        contact: &Contact,
+        event: EhrEvent,
+    ) -> Option<Appointment> {
+        let is_new =
+            event == EhrEvent::Booked || (event == EhrEvent::Rescheduled && self.before.is_none());
+        let held = contact.held.as_ref().filter(|held| is_new && held.until > self.now)?;
+        let old = self.scene.appointments.get(&held.appointment)?;
+        // One that was taken back stands, and its new notice too.
+        let is_replaced = old.key != after.key
+            && old.unsent_notice == Some(Notice::Canceled)
+            && is_same_visit(old, after);
+        is_replaced.then(|| old.clone())
+    }
+
+    /// Withdraws a cancellation notice that is still held back.
+    fn withdraw(&mut self, mut old: Appointment, contact: &mut Contact) {
+        // The notice in the outbox belongs to this generation: it is void from now on.
+        old.generation += 1;
+        old.unsent_notice = None;
+        self.decision.appointments.push(old);
         contact.held = None;
-        true
     }
 }
 
