@@ -252,3 +252,16 @@ fn a_rebooking_is_a_new_time_even_where_bookings_are_not_told() {
     world.pass(minutes(10));
     assert_eq!(world.kinds(), ["booked", "rescheduled"]);
 }
+
+#[test]
+fn without_a_start_there_is_nothing_to_tell() {
+    for event in [EhrEvent::Booked, EhrEvent::Canceled, EhrEvent::NoShowed] {
+        let mut world = World::new();
+        assert_eq!(world.tell(claim(event, "1")), [Reason::NoStart]);
+        world.pass(minutes(10));
+        assert!(world.sent.is_empty());
+    }
+    let mut world = World::new();
+    world.tell(claim(EhrEvent::Booked, "1"));
+    assert_eq!(world.remind_now("1"), [Reason::NoStart]);
+}

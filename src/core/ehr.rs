@@ -159,6 +159,7 @@ impl Turn<'_> {
             (after.patient.deceased, Reason::Deceased),
             (contact.is_none(), Reason::NoPhone),
             (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
+            (after.start.is_none(), Reason::NoStart),
             (self.is_past(after, event), Reason::Past),
             (
                 self.now - self.claim.occurred_at > self.rules.notifications.stale_after,

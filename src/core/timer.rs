@@ -109,6 +109,7 @@ fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option
     let checks = [
         (appointment.patient.deceased, Reason::Deceased),
         (!appointment.status.is_open(), Reason::NotExpected(appointment.status)),
+        (appointment.start.is_none(), Reason::NoStart),
         (appointment.is_past(now), Reason::Past),
         (appointment.has_wish(WishKind::Cancel), Reason::AskedToCancel),
         (phone.is_none(), Reason::NoPhone),
