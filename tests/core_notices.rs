@@ -265,3 +265,15 @@ fn without_a_start_there_is_nothing_to_tell() {
     world.tell(claim(EhrEvent::Booked, "1"));
     assert_eq!(world.remind_now("1"), [Reason::NoStart]);
 }
+
+#[test]
+fn an_all_day_visit_is_told_on_its_day() {
+    let mut world = World::new();
+    let today =
+        |event| with(claim(event, "1"), |c| c.appointment.start = Field::Value(day("2026-12-01")));
+    world.tell(today(EhrEvent::Booked));
+    assert_eq!(world.kinds(), ["booked"]);
+    world.tell(today(EhrEvent::Canceled));
+    world.pass(minutes(10));
+    assert_eq!(world.kinds(), ["booked", "canceled"]);
+}

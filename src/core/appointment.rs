@@ -304,12 +304,18 @@ impl Appointment {
         Some(end.or(whole_day).unwrap_or(start.instant + duration))
     }
 
+    /// When the visit can no longer be prepared for: its start, or its day's end if only the day is
+    /// known.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        let start = self.start.as_ref()?;
+        if start.date_only { self.ends_at() } else { Some(start.instant) }
+    }
+
     /// Whether the visit has begun or lies behind.
     #[must_use]
     pub fn is_past(&self, now: Timestamp) -> bool {
-        let Some(start) = &self.start else { return false };
-        let begun = if start.date_only { self.ends_at() } else { Some(start.instant) };
-        begun.is_some_and(|begun| begun <= now)
+        self.begun_at().is_some_and(|begun| begun <= now)
     }
 
     /// Whether the patient is expected and has not asked to be let off.

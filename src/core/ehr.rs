@@ -213,12 +213,16 @@ impl Turn<'_> {
             });
         }
         after.unsent_notice = Some(notice);
-        let not_after = match (&after.start, notice) {
-            (Some(start), Notice::NoShowed) => {
-                start.instant + self.rules.notifications.stale_after + chrono::TimeDelta::days(1)
+        let begun = after.begun_at().unwrap_or(self.now + chrono::TimeDelta::days(1));
+        let not_after = match notice {
+            Notice::NoShowed => {
+                begun + self.rules.notifications.stale_after + chrono::TimeDelta::days(1)
             }
-            (Some(start), _) => start.instant,
-            (None, _) => self.now + chrono::TimeDelta::days(1),
+            Notice::Booked
+            | Notice::Rescheduled
+            | Notice::Modified
+            | Notice::Confirmed
+            | Notice::Canceled => begun,
         };
         self.decision.effects.push(Planned {
             effect: Effect::SendSms(Sms {
