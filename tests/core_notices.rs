@@ -277,3 +277,59 @@ fn an_all_day_visit_is_told_on_its_day() {
     world.pass(minutes(10));
     assert_eq!(world.kinds(), ["booked", "canceled"]);
 }
+
+/// A world at night, in which the booking waits for the morning.
+fn world_with_waiting_booking() -> World {
+    let mut world = World::new();
+    world.advance_to(utc("2026-12-02T03:00:00Z"));
+    world.tell(booked("1", NEXT_TUESDAY));
+    world
+}
+
+#[test]
+fn a_change_that_is_not_told_does_not_swallow_a_notice_that_waits() {
+    let elsewhere = || {
+        with(modified("1", NEXT_TUESDAY), |c| {
+            c.appointment.location = Field::Value(support::place("SENS"))
+        })
+    };
+    let mut silent = world_with_waiting_booking();
+    silent.rules.notifications.enabled = vec![Notice::Booked, Notice::Canceled];
+    silent.tell(elsewhere());
+    let mut quiet = world_with_waiting_booking();
+    quiet.tell(with(elsewhere(), |c| c.quiet = Some("merge".to_owned())));
+    for mut world in [silent, quiet] {
+        world.pass(hours(24));
+        assert_eq!(world.kinds(), ["booked"]);
+    }
+}
+
+#[test]
+fn a_notice_that_waits_goes_to_the_new_phone() {
+    let mut world = world_with_waiting_booking();
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.phone = Field::Value(phone(OTHER))));
+    world.pass(hours(24));
+    assert_eq!(world.kinds(), ["booked"]);
+    assert_eq!(world.last().to, phone(OTHER));
+}
+
+#[test]
+fn a_notice_that_waits_does_not_outlive_its_appointment() {
+    let mut world = world_with_waiting_booking();
+    world.rules.notifications.enabled = vec![Notice::Booked];
+    world.tell(canceled("1", NEXT_TUESDAY));
+    world.pass(hours(24));
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_change_that_waits_is_not_lost_to_a_confirmation() {
+    let mut world = world_with_booking();
+    world.advance_to(utc("2026-12-02T03:00:00Z"));
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| {
+        c.appointment.provider = Field::Value(support::doctor("Roe"))
+    }));
+    world.tell(confirmed("1", NEXT_TUESDAY));
+    world.pass(hours(24));
+    assert_eq!(world.kinds(), ["booked", "modified"]);
+}

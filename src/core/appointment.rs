@@ -244,6 +244,18 @@ pub enum Notice {
     NoShowed,
 }
 
+impl Notice {
+    /// Whether it agrees with a status: a visit that is pending or over takes no booking notice.
+    #[must_use]
+    pub const fn fits(self, status: Status) -> bool {
+        match self {
+            Self::Booked | Self::Rescheduled | Self::Modified | Self::Confirmed => status.is_open(),
+            Self::Canceled => matches!(status, Status::Canceled),
+            Self::NoShowed => matches!(status, Status::NoShow),
+        }
+    }
+}
+
 /// One appointment of one patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appointment {

@@ -45,6 +45,7 @@ pub fn decide(
         Turn { before, claim, scene, rules, now, is_late, decision: Decision::default() };
     let mut contact = turn.settle_contacts(&after);
     let reason = turn.settle(&mut after, contact.as_mut(), happened);
+    turn.carry(&mut after, contact.as_mut());
     let event = happened.unwrap_or(claim.event).name();
     turn.decision.explain(Some(after.key.clone()), event, reason);
     turn.decision.appointments.push(after);
@@ -166,7 +167,7 @@ impl Turn<'_> {
                 Reason::Stale,
             ),
             (!self.rules.notifications.enabled.contains(&notice), Reason::SwitchedOff(notice)),
-            (!is_expected(after, event), Reason::NotExpected(after.status)),
+            (!notice.fits(after.status), Reason::NotExpected(after.status)),
         ];
         if let Some(why) = &self.claim.quiet {
             return Some(Reason::Quiet(why.clone()));
@@ -202,6 +203,27 @@ impl Turn<'_> {
             // The row that it replaces belongs to the generation before, and is void with it.
             after.generation += 1;
         }
+        self.plan_notice(after, contact, notice);
+        reason
+    }
+
+    /// Plans a notice that waits once more where its row has become void, and what made it void is
+    /// not told: by setting, by the mapping's wish, or because just the phone is another one.
+    fn carry(&mut self, after: &mut Appointment, contact: Option<&mut Contact>) {
+        let (Some(before), Some(contact)) = (self.before, contact) else { return };
+        let is_void = before.generation != after.generation && self.decision.effects.is_empty();
+        let Some(notice) = before.unsent_notice.filter(|_| is_void) else { return };
+        let is_due = after.unsent_notice == Some(notice)
+            && notice.fits(after.status)
+            && !contact.consent.opted_out
+            && !after.patient.deceased
+            && !(notice != Notice::NoShowed && after.is_past(self.now));
+        if is_due {
+            self.plan_notice(after, contact, notice);
+        }
+    }
+
+    fn plan_notice(&mut self, after: &mut Appointment, contact: &mut Contact, notice: Notice) {
         let mut due = self.now;
         if notice == Notice::Canceled {
             due = self.now + self.rules.notifications.cancel_hold;
@@ -235,7 +257,6 @@ impl Turn<'_> {
             due,
             not_after,
         });
-        reason
     }
 
     /// The appointment whose cancellation is still held back and whose place this one takes. Senders
@@ -282,6 +303,7 @@ fn merge_notice(unsent: Option<Notice>, new: Notice) -> Option<(Notice, Reason)>
             Notice::Booked
         }
         (Notice::Rescheduled, Notice::Modified | Notice::Confirmed) => Notice::Rescheduled,
+        (Notice::Modified, Notice::Confirmed) => Notice::Modified,
         // Called off and taken back, or moved, before a word went out.
         (Notice::Canceled, Notice::Booked | Notice::Modified | Notice::Confirmed) => {
             Notice::Modified
@@ -299,18 +321,6 @@ const fn notice_of(event: EhrEvent) -> Notice {
         EhrEvent::Confirmed => Notice::Confirmed,
         EhrEvent::Canceled => Notice::Canceled,
         EhrEvent::NoShowed => Notice::NoShowed,
-    }
-}
-
-/// Whether the status agrees with telling the patient of the event: a pending or finished visit
-/// takes no booking notice.
-const fn is_expected(after: &Appointment, event: EhrEvent) -> bool {
-    match event {
-        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified | EhrEvent::Confirmed => {
-            after.status.is_open()
-        }
-        EhrEvent::Canceled => matches!(after.status, Status::Canceled),
-        EhrEvent::NoShowed => matches!(after.status, Status::NoShow),
     }
 }
 
