@@ -384,3 +384,13 @@ fn a_new_phone_has_its_own_consent() {
     world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.phone = Field::Value(phone(OTHER))));
     assert_eq!(world.appointment("1").disposition, Disposition::Queued);
 }
+
+#[test]
+fn another_notation_of_the_start_leaves_what_is_planned() {
+    let mut world = world_with_booking();
+    world.advance_to(utc("2026-12-06T20:00:00Z"));
+    let zone = Zone::parse("-05:00").unwrap();
+    let same = LocalTime::settle("2026-12-08T14:00:00".parse().unwrap(), zone);
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.appointment.start = Field::Value(same)));
+    assert_eq!(world.appointment("1").disposition, Disposition::Reminded(1));
+}

@@ -135,7 +135,7 @@ impl Turn<'_> {
     }
 
     fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
-        let start_changed = self.before.is_none_or(|before| before.start != after.start);
+        let start_changed = self.before.is_none_or(|before| instant(before) != instant(after));
         let revived =
             self.before.is_some_and(|before| !before.status.is_open() && after.status.is_open());
         if start_changed || revived || happened == Some(EhrEvent::Rescheduled) {
