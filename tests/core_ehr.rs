@@ -394,3 +394,14 @@ fn another_notation_of_the_start_leaves_what_is_planned() {
     world.tell(with(modified("1", NEXT_TUESDAY), |c| c.appointment.start = Field::Value(same)));
     assert_eq!(world.appointment("1").disposition, Disposition::Reminded(1));
 }
+
+#[test]
+fn what_changes_together_with_a_confirmation_is_told() {
+    let mut world = world_with_booking();
+    world.tell(with(confirmed("1", NEXT_TUESDAY), |c| {
+        c.appointment.provider = Field::Value(doctor("Roe"));
+    }));
+    assert_eq!(world.kinds(), ["booked", "modified"]);
+    assert_eq!(world.appointment("1").status, Status::Confirmed);
+    assert!(world.last().body.contains("Roe"), "{}", world.last().body);
+}

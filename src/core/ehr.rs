@@ -372,10 +372,12 @@ fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> 
     if instant(before) != instant(after) {
         return Some(EhrEvent::Rescheduled);
     }
-    if before.status != after.status && after.status == Status::Confirmed {
-        return Some(EhrEvent::Confirmed);
+    // Another place is news even when the visit is confirmed there.
+    if is_visibly_changed(before, after) {
+        return Some(EhrEvent::Modified);
     }
-    is_visibly_changed(before, after).then_some(EhrEvent::Modified)
+    let is_confirmed = before.status != after.status && after.status == Status::Confirmed;
+    is_confirmed.then_some(EhrEvent::Confirmed)
 }
 
 fn instant(appointment: &Appointment) -> Option<(Timestamp, bool)> {
