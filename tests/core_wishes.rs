@@ -202,3 +202,25 @@ fn a_write_back_is_built_from_the_newest_message_applied() {
     world.reply(JANE, "X");
     assert_eq!(world.written[0].message, newest, "a late message is not the newest");
 }
+
+#[test]
+fn a_wish_outlives_another_provider() {
+    let mut world = world_with_booking();
+    world.reply(JANE, "X");
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| {
+        c.appointment.provider = Field::Value(doctor("Roe"));
+    }));
+    assert_eq!(wish(&world, "1"), Some((WishKind::Cancel, acknowledged())));
+    assert_eq!(world.tell(canceled("1", NEXT_TUESDAY)), [Reason::Echo(WishKind::Cancel)]);
+}
+
+#[test]
+fn an_echo_that_brings_another_provider_is_reflected_and_told() {
+    let mut world = world_with_booking();
+    world.reply(JANE, "C");
+    world.tell(with(confirmed("1", NEXT_TUESDAY), |c| {
+        c.appointment.provider = Field::Value(doctor("Roe"));
+    }));
+    assert_eq!(wish(&world, "1"), Some((WishKind::Confirm, WishState::Reflected)));
+    assert_eq!(world.kinds(), ["booked", "confirm_noted", "modified"]);
+}

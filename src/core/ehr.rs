@@ -335,9 +335,16 @@ fn reflect(after: &mut Appointment, event: EhrEvent) -> Option<WishKind> {
         wish.state = WishState::Reflected;
         return Some(wish.kind);
     }
-    if !is_echo && event != EhrEvent::Confirmed {
+    let is_met = wish.kind == WishKind::Confirm && after.status == Status::Confirmed;
+    match event {
+        EhrEvent::Modified if is_met => wish.state = WishState::Reflected,
+        // Who cannot come cannot come to another provider either.
+        EhrEvent::Modified | EhrEvent::Confirmed => {}
+        EhrEvent::Canceled if is_echo => {}
         // The wish was about an appointment that is no longer what it was.
-        after.wish = None;
+        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Canceled | EhrEvent::NoShowed => {
+            after.wish = None;
+        }
     }
     None
 }
