@@ -405,3 +405,20 @@ fn what_changes_together_with_a_confirmation_is_told() {
     assert_eq!(world.appointment("1").status, Status::Confirmed);
     assert!(world.last().body.contains("Roe"), "{}", world.last().body);
 }
+
+#[test]
+fn a_stamp_in_the_future_does_not_block_what_follows() {
+    let mut world = World::new();
+    world.tell(with(booked("1", NEXT_TUESDAY), |c| c.occurred_at = utc("2206-12-01T00:00:00Z")));
+    world.pass(minutes(10));
+    world.tell(rescheduled("1", LATER));
+    assert_eq!(world.kinds(), ["booked", "rescheduled"]);
+}
+
+#[test]
+fn a_clock_that_is_a_little_ahead_keeps_its_order() {
+    let mut world = World::new();
+    world.tell(with(canceled("1", NEXT_TUESDAY), |c| c.occurred_at = utc("2026-12-01T15:00:31Z")));
+    let older = with(booked("1", NEXT_TUESDAY), |c| c.occurred_at = utc("2026-12-01T15:00:30Z"));
+    assert_eq!(world.tell(older), [Reason::OutOfOrder]);
+}

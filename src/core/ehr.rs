@@ -4,6 +4,8 @@
 //! *happened* (a new time; nothing at all) differ, and only what a patient can see is worth a text.
 //! The rules of precedence between claim and state are here; reading the message is the mapping's.
 
+use chrono::TimeDelta;
+
 use super::appointment::{Appointment, Disposition, Notice, Status, WishKind, WishState};
 use super::claim::{Claim, EhrEvent};
 use super::contact::{ConsentCause, Contact, HeldCancel};
@@ -16,6 +18,10 @@ use super::reminder;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
+
+/// How far ahead of ours a sender's clock is believed. A message stamped later counts as stamped
+/// then, so that a slip of the year does not make everything after it out of order.
+const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Decides what a claim changes. `subject` is the key under which the appointment is known, if the
 /// store knows any of its identifiers.
@@ -38,6 +44,7 @@ pub fn decide(
     } else {
         merge(&mut after, claim, before.is_some());
         after.last_message = Some(scene.seq);
+        after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
     }
     after.remember(scene.seq);
     let happened = if is_late { None } else { compare(before, &after, claim) };
@@ -235,11 +242,9 @@ impl Turn<'_> {
             });
         }
         after.unsent_notice = Some(notice);
-        let begun = after.begun_at().unwrap_or(self.now + chrono::TimeDelta::days(1));
+        let begun = after.begun_at().unwrap_or(self.now + TimeDelta::days(1));
         let not_after = match notice {
-            Notice::NoShowed => {
-                begun + self.rules.notifications.stale_after + chrono::TimeDelta::days(1)
-            }
+            Notice::NoShowed => begun + self.rules.notifications.stale_after + TimeDelta::days(1),
             Notice::Booked
             | Notice::Rescheduled
             | Notice::Modified

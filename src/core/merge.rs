@@ -67,7 +67,6 @@ pub(super) fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
     said.callback_phone.update(&mut after.callback_phone);
     after.status = next_status(after.status, claim, is_known, moved);
     merge_patient(&mut after.patient, claim);
-    after.occurred_at = claim.occurred_at;
 }
 
 /// The status after a claim: what the message says, else what its event implies.
