@@ -158,3 +158,18 @@ fn an_operator_cannot_remind_where_nothing_may_be_sent() {
     world.advance_to(utc("2026-12-08T19:30:00Z"));
     assert_eq!(world.remind_now("1"), [Reason::Past]);
 }
+
+#[test]
+fn without_record_numbers_names_tell_family_members_apart() {
+    let nameless = |claim| with(claim, |c| c.patient.id = Field::Absent);
+    let mut world = World::new();
+    world.tell(nameless(booked("1", "2026-12-08T10:00:00")));
+    world.tell(nameless(for_rick(booked("2", "2026-12-08T14:00:00"))));
+    world.tell(nameless(canceled("1", "2026-12-08T10:00:00")));
+    world.tell(nameless(for_rick(booked("3", "2026-12-10T14:00:00"))));
+    world.pass(minutes(3));
+    assert_eq!(world.kinds(), ["booked", "booked", "booked", "canceled"]);
+    world.tell(nameless(booked("1", "2026-12-08T10:00:00")));
+    world.advance_to(utc("2026-12-06T16:00:00Z"));
+    assert_eq!(world.last().about.len(), 1);
+}

@@ -170,6 +170,18 @@ pub struct Patient {
     pub deceased: bool,
 }
 
+impl Patient {
+    /// Whether two appointments are of one person: by record number, or by name where neither has one.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(own), Some(others)) => own == others,
+            (None, None) => self.given == other.given && self.family == other.family,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}
+
 /// A moment at which an appointment wants to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timer {

@@ -294,7 +294,7 @@ impl Turn<'_> {
 }
 
 fn is_same_visit(old: &Appointment, new: &Appointment) -> bool {
-    old.patient.id == new.patient.id && old.visit_type == new.visit_type
+    old.patient.is_same(&new.patient) && old.visit_type == new.visit_type
 }
 
 /// The notice that says what the patient needs to know, given one that has not gone out yet.

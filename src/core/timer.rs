@@ -147,7 +147,7 @@ fn same_day(
         .into_iter()
         .filter(|key| **key != main.key)
         .filter_map(|key| scene.appointments.get(key))
-        .filter(|other| other.patient.id == main.patient.id && other.awaits_patient(now))
+        .filter(|other| other.patient.is_same(&main.patient) && other.awaits_patient(now))
         .filter(|other| other.start.as_ref().is_some_and(|s| s.zone.date(s.instant) == day))
         .cloned()
         .collect();
