@@ -333,3 +333,16 @@ fn a_change_that_waits_is_not_lost_to_a_confirmation() {
     world.pass(hours(24));
     assert_eq!(world.kinds(), ["booked", "modified"]);
 }
+
+#[test]
+fn a_death_that_one_appointment_tells_of_silences_the_patients_others() {
+    let mut world = world_with_booking();
+    world.tell(booked("2", LATER));
+    world.tell(for_rick(booked("3", LATER)));
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.deceased = Field::Value(true)));
+    let texts = world.sent.len();
+    world.pass(hours(24 * 14));
+    let later: Vec<_> = world.sent.iter().skip(texts).collect();
+    assert!(later.iter().all(|sent| sent.body.contains("Rick")), "{later:?}");
+    assert_eq!(later.len(), 2, "the family's own reminders go on");
+}

@@ -83,7 +83,23 @@ impl Turn<'_> {
         let mut contact = self.scene.contact(phone?);
         contact.appointments.insert(after.key.clone());
         self.hear_consent(&mut contact);
+        self.mourn(after, &contact);
         Some(contact)
+    }
+
+    /// Marks the patient's other appointments on this phone: a message tells of a death with one
+    /// appointment, and the family must not be reminded of the next.
+    fn mourn(&mut self, after: &Appointment, contact: &Contact) {
+        let is_news =
+            after.patient.deceased && self.before.is_none_or(|before| !before.patient.deceased);
+        for key in contact.appointments.iter().filter(|key| is_news && **key != after.key) {
+            let known = self.scene.appointments.get(key);
+            if known.is_some_and(|known| known.patient.is_same(&after.patient))
+                && let Some(other) = self.decision.row(key, self.scene)
+            {
+                other.patient.deceased = true;
+            }
+        }
     }
 
     /// Notes what the EHR says of consent. It can always opt a patient out, but back in only if it
@@ -137,7 +153,7 @@ impl Turn<'_> {
         let Some(contact) = contact else { return Reason::NoPhone };
         let reason = self.queue_notice(after, contact, notice);
         let Some(replaced) = replaced else { return reason };
-        self.withdraw(replaced, contact);
+        self.withdraw(&replaced, contact);
         Reason::RebookedInHold
     }
 
@@ -271,7 +287,7 @@ impl Turn<'_> {
         after: &Appointment,
         contact: &Contact,
         event: EhrEvent,
-    ) -> Option<Appointment> {
+    ) -> Option<AppointmentKey> {
         let is_new =
             event == EhrEvent::Booked || (event == EhrEvent::Rescheduled && self.before.is_none());
         let held = contact.held.as_ref().filter(|held| is_new && held.until > self.now)?;
@@ -280,15 +296,15 @@ impl Turn<'_> {
         let is_replaced = old.key != after.key
             && old.unsent_notice == Some(Notice::Canceled)
             && is_same_visit(old, after);
-        is_replaced.then(|| old.clone())
+        is_replaced.then(|| old.key.clone())
     }
 
     /// Withdraws a cancellation notice that is still held back.
-    fn withdraw(&mut self, mut old: Appointment, contact: &mut Contact) {
+    fn withdraw(&mut self, old: &AppointmentKey, contact: &mut Contact) {
+        let Some(old) = self.decision.row(old, self.scene) else { return };
         // The notice in the outbox belongs to this generation: it is void from now on.
         old.generation += 1;
         old.unsent_notice = None;
-        self.decision.appointments.push(old);
         contact.held = None;
     }
 }
