@@ -346,3 +346,14 @@ fn a_death_that_one_appointment_tells_of_silences_the_patients_others() {
     assert!(later.iter().all(|sent| sent.body.contains("Rick")), "{later:?}");
     assert_eq!(later.len(), 2, "the family's own reminders go on");
 }
+
+#[test]
+fn a_death_told_by_mistake_can_be_taken_back() {
+    let mut world = world_with_booking();
+    world.tell(booked("2", LATER));
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.deceased = Field::Value(true)));
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| c.patient.deceased = Field::Value(false)));
+    world.pass(hours(24 * 14));
+    let reminders = world.kinds().iter().filter(|kind| **kind == "reminder").count();
+    assert_eq!(reminders, 4);
+}

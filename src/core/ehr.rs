@@ -87,17 +87,17 @@ impl Turn<'_> {
         Some(contact)
     }
 
-    /// Marks the patient's other appointments on this phone: a message tells of a death with one
-    /// appointment, and the family must not be reminded of the next.
+    /// Marks the patient's other appointments on this phone: a message tells of a death, or takes
+    /// it back, with one appointment, and the family must not be reminded of the next.
     fn mourn(&mut self, after: &Appointment, contact: &Contact) {
-        let is_news =
-            after.patient.deceased && self.before.is_none_or(|before| !before.patient.deceased);
+        let was_known = self.before.is_some_and(|before| before.patient.deceased);
+        let is_news = after.patient.deceased != was_known;
         for key in contact.appointments.iter().filter(|key| is_news && **key != after.key) {
             let known = self.scene.appointments.get(key);
             if known.is_some_and(|known| known.patient.is_same(&after.patient))
                 && let Some(other) = self.decision.row(key, self.scene)
             {
-                other.patient.deceased = true;
+                other.patient.deceased = after.patient.deceased;
             }
         }
     }
@@ -159,8 +159,10 @@ impl Turn<'_> {
 
     fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
         let start_changed = self.before.is_none_or(|before| instant(before) != instant(after));
-        let revived =
-            self.before.is_some_and(|before| !before.status.is_open() && after.status.is_open());
+        let revived = self.before.is_some_and(|before| {
+            (!before.status.is_open() && after.status.is_open())
+                || (before.patient.deceased && !after.patient.deceased)
+        });
         if start_changed || revived || happened == Some(EhrEvent::Rescheduled) {
             if after.disposition != Disposition::OptedOut {
                 after.disposition = Disposition::Queued;
