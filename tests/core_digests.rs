@@ -173,3 +173,29 @@ fn without_record_numbers_names_tell_family_members_apart() {
     world.advance_to(utc("2026-12-06T16:00:00Z"));
     assert_eq!(world.last().about.len(), 1);
 }
+
+#[test]
+fn what_is_overdue_at_night_counts_for_the_day_on_which_it_leaves() {
+    let mut world = World::new();
+    world.now = utc("2026-12-02T01:00:00Z");
+    world.tell(booked("1", "2026-12-07T15:30:00"));
+    world.tell(booked("2", "2026-12-06T16:30:00"));
+    world.advance_to(utc("2026-12-02T15:00:00Z"));
+    // Down until 03:00 of the 5th.
+    world.sleep(hours(65));
+    assert!(reminders(&world).is_empty());
+    world.advance_to(utc("2026-12-06T03:00:00Z"));
+    assert_eq!(reminders(&world), ["12-05 09:00", "12-05 15:30"]);
+}
+
+#[test]
+fn what_is_overdue_at_night_is_skipped_where_the_opening_is_too_late() {
+    let mut world = World::new();
+    world.tell(booked("1", "2026-12-08T09:30:00"));
+    world.advance_to(utc("2026-12-05T15:00:00Z"));
+    world.sleep(hours(69));
+    assert!(world.log.iter().any(|outcome| outcome.because == Reason::TooLate));
+    world.pass(hours(24));
+    assert!(reminders(&world).is_empty());
+    assert_eq!(world.appointment("1").disposition, Disposition::Expired);
+}
