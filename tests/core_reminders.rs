@@ -14,8 +14,8 @@ use appointd::core::reminder::{Placement, next_opening, place};
 use appointd::core::rules::Window;
 use chrono::TimeDelta;
 use support::{
-    JANE, NEXT_TUESDAY, World, booked, canceled, confirmed, day, for_rick, hours, key, local,
-    minutes, modified, new_york, noshowed, rescheduled, rules, stating, utc, window, with,
+    JANE, NEXT_TUESDAY, World, booked, canceled, confirmed, day, hours, key, local, minutes,
+    modified, new_york, noshowed, rescheduled, rules, stating, utc, window, with,
 };
 
 fn world_with_booking() -> World {
@@ -308,140 +308,6 @@ fn a_timer_of_an_unknown_appointment_does_nothing() {
     let timer = Event::TimerDue { appointment: key("404"), generation: 1 };
     assert_eq!(world.turn(None, &timer), [Reason::Unknown]);
     assert_eq!(world.remind_now("404"), [Reason::Unknown]);
-}
-
-#[test]
-fn appointments_of_one_day_share_one_reminder() {
-    let mut world = World::new();
-    world.tell(booked("1", "2026-12-08T10:00:00"));
-    world.tell(booked("2", "2026-12-08T14:00:00"));
-    world.advance_to(utc("2026-12-06T16:00:00Z"));
-    assert_eq!(reminders(&world), ["12-06 10:00"]);
-    assert_eq!(world.appointment("1").disposition, Disposition::Reminded(1));
-    assert_eq!(world.appointment("2").disposition, Disposition::Reminded(1));
-    let body = &world.last().body;
-    assert!(body.contains("2 appointments") && body.contains("10:00 AM"), "{body}");
-    assert!(body.contains("2:00 PM"), "{body}");
-    world.pass(hours(24 * 7));
-    assert_eq!(reminders(&world), ["12-06 10:00", "12-07 10:00"]);
-    assert_eq!(world.appointment("2").disposition, Disposition::Expired);
-}
-
-#[test]
-fn a_digest_lists_its_appointments_by_time() {
-    let mut world = World::new();
-    world.tell(booked("1", "2026-12-08T14:00:00"));
-    world.tell(booked("2", "2026-12-08T10:00:00"));
-    world.advance_to(utc("2026-12-06T16:00:00Z"));
-    let listed: Vec<_> = world.last().about.iter().map(|about| &about.appointment).collect();
-    assert_eq!(listed, [&key("2"), &key("1")]);
-}
-
-#[test]
-fn family_members_on_one_phone_are_not_merged() {
-    let mut world = World::new();
-    world.tell(booked("1", "2026-12-08T10:00:00"));
-    world.tell(for_rick(booked("2", "2026-12-08T14:00:00")));
-    world.pass(hours(24 * 14));
-    let expected = ["12-06 10:00", "12-06 14:00", "12-07 10:00", "12-07 14:00"];
-    assert_eq!(reminders(&world), expected);
-    let reminders = world.sent.iter().filter(|sent| sent.kind == TextKind::Reminder);
-    let named: Vec<bool> = reminders.map(|sent| sent.body.contains("for Rick")).collect();
-    assert_eq!(named, [false, true, false, true]);
-}
-
-#[test]
-fn another_day_is_another_reminder() {
-    let mut world = World::new();
-    world.tell(booked("1", "2026-12-08T10:00:00"));
-    world.tell(booked("2", "2026-12-09T10:00:00"));
-    world.pass(hours(24 * 14));
-    let expected = ["12-06 10:00", "12-07 10:00", "12-07 10:00", "12-08 10:00"];
-    assert_eq!(reminders(&world), expected);
-}
-
-#[test]
-fn a_patient_has_two_reminders_a_day_at_most() {
-    let mut world = World::new();
-    for (id, start) in
-        [("1", "2026-12-08T10:00:00"), ("2", "2026-12-09T11:00:00"), ("3", "2026-12-10T12:00:00")]
-    {
-        world.tell(booked(id, start));
-    }
-    world.rules.reminders.offsets = vec![];
-    for id in ["1", "2", "3"] {
-        let generation = world.appointment(id).generation;
-        let mut due = world.appointment(id).clone();
-        due.timers.retain(|timer| timer.kind != TimerKind::Expire);
-        due.timers.truncate(1);
-        due.timers.iter_mut().for_each(|timer| timer.due = world.now);
-        world.scene.appointments.insert(key(id), due);
-        let timer = Event::TimerDue { appointment: key(id), generation };
-        let reasons = world.turn(None, &timer);
-        let expected = if id == "3" { Reason::Capped } else { Reason::ReminderQueued };
-        assert_eq!(reasons, [expected]);
-    }
-}
-
-#[test]
-fn the_cap_counts_by_patient_and_day() {
-    let mut world = World::new();
-    world.rules.reminders.per_patient_per_day = 1;
-    world.tell(booked("1", "2026-12-08T10:00:00"));
-    world.tell(booked("2", "2026-12-09T09:30:00"));
-    world.tell(for_rick(booked("3", "2026-12-08T12:00:00")));
-    world.pass(hours(24 * 14));
-    // The first of the second appointment and the last of the first fall on the 7th.
-    let expected = ["12-06 10:00", "12-06 12:00", "12-07 09:30", "12-07 12:00", "12-08 09:30"];
-    assert_eq!(reminders(&world), expected);
-}
-
-#[test]
-fn after_three_days_down_what_is_overdue_is_sent_once() {
-    let mut world = world_with_booking();
-    world.advance_to(utc("2026-12-05T15:00:00Z"));
-    world.sleep(hours(24 * 2 + 6));
-    assert_eq!(reminders(&world), ["12-07 16:00"], "one text for both");
-    assert_eq!(world.appointment("1").disposition, Disposition::Reminded(1));
-    world.pass(hours(24 * 7));
-    assert_eq!(reminders(&world).len(), 1);
-}
-
-#[test]
-fn after_three_days_down_what_is_of_no_use_is_skipped_with_a_reason() {
-    for (down, reason) in [
-        (hours(24 * 3 + 3) + minutes(30), Reason::TooLate),
-        (hours(24 * 3 + 4) + minutes(30), Reason::Past),
-        (hours(24 * 4), Reason::Expired),
-    ] {
-        let mut world = world_with_booking();
-        world.advance_to(utc("2026-12-05T15:00:00Z"));
-        world.sleep(down);
-        assert!(reminders(&world).is_empty());
-        assert!(world.log.iter().any(|outcome| outcome.because == reason), "{reason:?}");
-    }
-}
-
-#[test]
-fn an_operator_can_remind_now_beyond_the_cap() {
-    let mut world = World::new();
-    world.rules.reminders.per_patient_per_day = 0;
-    world.tell(booked("1", NEXT_TUESDAY));
-    assert_eq!(world.remind_now("1"), [Reason::ReminderQueued]);
-    assert_eq!(world.kinds(), ["booked", "reminder"]);
-    assert_eq!(world.appointment("1").disposition, Disposition::Reminded(1));
-}
-
-#[test]
-fn an_operator_cannot_remind_where_nothing_may_be_sent() {
-    let mut world = world_with_booking();
-    world.tell(booked("2", NEXT_TUESDAY));
-    world.tell(canceled("2", NEXT_TUESDAY));
-    assert_eq!(world.remind_now("2"), [Reason::NotExpected(Status::Canceled)]);
-    world.reply(JANE, "STOP");
-    assert_eq!(world.remind_now("1"), [Reason::OptedOut]);
-    world.advance_to(utc("2026-12-08T19:30:00Z"));
-    assert_eq!(world.remind_now("1"), [Reason::Past]);
 }
 
 #[test]

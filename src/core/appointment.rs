@@ -102,6 +102,18 @@ pub enum Disposition {
     Expired,
 }
 
+impl Disposition {
+    /// What it becomes when the phone is opted out, or is not; what is over stays as it was.
+    #[must_use]
+    pub const fn under_consent(self, opted_out: bool) -> Self {
+        match self {
+            Self::Queued | Self::Reminded(_) if opted_out => Self::OptedOut,
+            Self::OptedOut if !opted_out => Self::Queued,
+            Self::Queued | Self::Reminded(_) | Self::OptedOut | Self::Expired => self,
+        }
+    }
+}
+
 impl fmt::Display for Disposition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -156,6 +168,18 @@ pub struct Patient {
     /// Whether the patient has died.
     #[serde(default)]
     pub deceased: bool,
+}
+
+impl Patient {
+    /// Whether two appointments are of one person: by record number, or by name where neither has one.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(own), Some(others)) => own == others,
+            (None, None) => self.given == other.given && self.family == other.family,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
 }
 
 /// A moment at which an appointment wants to be looked at again.
@@ -232,6 +256,18 @@ pub enum Notice {
     NoShowed,
 }
 
+impl Notice {
+    /// Whether it agrees with a status: a visit that is pending or over takes no booking notice.
+    #[must_use]
+    pub const fn fits(self, status: Status) -> bool {
+        match self {
+            Self::Booked | Self::Rescheduled | Self::Modified | Self::Confirmed => status.is_open(),
+            Self::Canceled => matches!(status, Status::Canceled),
+            Self::NoShowed => matches!(status, Status::NoShow),
+        }
+    }
+}
+
 /// One appointment of one patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appointment {
@@ -292,12 +328,18 @@ impl Appointment {
         Some(end.or(whole_day).unwrap_or(start.instant + duration))
     }
 
+    /// When the visit can no longer be prepared for: its start, or its day's end if only the day is
+    /// known.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        let start = self.start.as_ref()?;
+        if start.date_only { self.ends_at() } else { Some(start.instant) }
+    }
+
     /// Whether the visit has begun or lies behind.
     #[must_use]
     pub fn is_past(&self, now: Timestamp) -> bool {
-        let Some(start) = &self.start else { return false };
-        let begun = if start.date_only { self.ends_at() } else { Some(start.instant) };
-        begun.is_some_and(|begun| begun <= now)
+        self.begun_at().is_some_and(|begun| begun <= now)
     }
 
     /// Whether the patient is expected and has not asked to be let off.

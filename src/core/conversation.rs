@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{Appointment, Disposition, Wish, WishKind, WishState};
+use super::appointment::{Appointment, Wish, WishKind, WishState};
 use super::contact::{ConsentCause, Contact, Question};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::event::{Handled, Reply};
@@ -113,7 +113,7 @@ impl Talk<'_> {
         };
         self.contact.set_consent(true, by, self.now);
         self.contact.question = None;
-        self.set_dispositions(Disposition::OptedOut);
+        self.set_dispositions();
         if intent == Intent::CancelOrStop && !open.is_empty() {
             // No text can ask what was meant any more: a person has to call.
             let subject = open.first().map(|appointment| appointment.key.clone());
@@ -124,7 +124,7 @@ impl Talk<'_> {
 
     fn opt_in(&mut self) {
         let changed = self.contact.set_consent(false, ConsentCause::Keyword, self.now);
-        self.set_dispositions(Disposition::Queued);
+        self.set_dispositions();
         if changed && self.answers_keywords() {
             self.answer(TextKind::OptedIn, &[]);
         }
@@ -143,17 +143,13 @@ impl Talk<'_> {
         self.reply.handled.is_none() && !self.rules.replies.provider_answers_keywords
     }
 
-    fn set_dispositions(&mut self, to: Disposition) {
+    fn set_dispositions(&mut self) {
         for key in &self.contact.appointments {
             let Some(known) = self.scene.appointments.get(key) else { continue };
-            let is_affected = match known.disposition {
-                Disposition::Queued | Disposition::Reminded(_) => to == Disposition::OptedOut,
-                Disposition::OptedOut => to == Disposition::Queued,
-                Disposition::Expired => false,
-            };
-            if is_affected {
+            let disposition = known.disposition.under_consent(self.contact.consent.opted_out);
+            if disposition != known.disposition {
                 let mut after = known.clone();
-                after.disposition = to;
+                after.disposition = disposition;
                 after.remember(self.scene.seq);
                 self.decision.appointments.push(after);
             }

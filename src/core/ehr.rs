@@ -4,18 +4,24 @@
 //! *happened* (a new time; nothing at all) differ, and only what a patient can see is worth a text.
 //! The rules of precedence between claim and state are here; reading the message is the mapping's.
 
-use super::appointment::{Appointment, Disposition, Notice, Patient, Status, WishKind, WishState};
+use chrono::TimeDelta;
+
+use super::appointment::{Appointment, Disposition, Notice, Status, WishKind, WishState};
 use super::claim::{Claim, EhrEvent};
 use super::contact::{ConsentCause, Contact, HeldCancel};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
-use super::field::Field;
-use super::ids::{AppointmentKey, Identifier, OutboxId};
+use super::ids::{AppointmentKey, OutboxId};
+use super::merge::{fill, first_heard, merge};
 use super::phone::PhoneNumber;
 use super::reason::Reason;
 use super::reminder;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
+
+/// How far ahead of ours a sender's clock is believed. A message stamped later counts as stamped
+/// then, so that a slip of the year does not make everything after it out of order.
+const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Decides what a claim changes. `subject` is the key under which the appointment is known, if the
 /// store knows any of its identifiers.
@@ -37,12 +43,16 @@ pub fn decide(
         fill(&mut after, claim);
     } else {
         merge(&mut after, claim, before.is_some());
+        after.last_message = Some(scene.seq);
+        after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
     }
     after.remember(scene.seq);
     let happened = if is_late { None } else { compare(before, &after, claim) };
-    let mut turn = Turn { before, claim, scene, rules, now, decision: Decision::default() };
+    let mut turn =
+        Turn { before, claim, scene, rules, now, is_late, decision: Decision::default() };
     let mut contact = turn.settle_contacts(&after);
-    let reason = turn.settle(&mut after, contact.as_mut(), happened, is_late);
+    let reason = turn.settle(&mut after, contact.as_mut(), happened);
+    turn.carry(&mut after, contact.as_mut());
     let event = happened.unwrap_or(claim.event).name();
     turn.decision.explain(Some(after.key.clone()), event, reason);
     turn.decision.appointments.push(after);
@@ -56,6 +66,7 @@ struct Turn<'a> {
     scene: &'a Scene,
     rules: &'a Rules,
     now: Timestamp,
+    is_late: bool,
     decision: Decision,
 }
 
@@ -71,19 +82,44 @@ impl Turn<'_> {
         }
         let mut contact = self.scene.contact(phone?);
         contact.appointments.insert(after.key.clone());
-        if let Field::Value(opted_out) = self.claim.patient.opted_out {
+        self.hear_consent(&mut contact);
+        self.mourn(after, &contact);
+        Some(contact)
+    }
+
+    /// Marks the patient's other appointments on this phone: a message tells of a death, or takes
+    /// it back, with one appointment, and the family must not be reminded of the next.
+    fn mourn(&mut self, after: &Appointment, contact: &Contact) {
+        let was_known = self.before.is_some_and(|before| before.patient.deceased);
+        let is_news = after.patient.deceased != was_known;
+        for key in contact.appointments.iter().filter(|key| is_news && **key != after.key) {
+            let known = self.scene.appointments.get(key);
+            if known.is_some_and(|known| known.patient.is_same(&after.patient))
+                && let Some(other) = self.decision.row(key, self.scene)
+            {
+                other.patient.deceased = after.patient.deceased;
+            }
+        }
+    }
+
+    /// Notes what the EHR says of consent. It can always opt a patient out, but back in only if it
+    /// was the EHR itself that opted out: a flag that says no in every message is not the patient's
+    /// START. A late message settles nothing that the EHR has settled since.
+    fn hear_consent(&self, contact: &mut Contact) {
+        let Some(&opted_out) = self.claim.patient.opted_out.value() else { return };
+        let is_own = contact.consent.by == Some(ConsentCause::Ehr);
+        let counts = if self.is_late { opted_out && !is_own } else { opted_out || is_own };
+        if counts {
             contact.set_consent(opted_out, ConsentCause::Ehr, self.now);
         }
-        Some(contact)
     }
 
     /// Brings generation, timers, wish and notice in line with what happened.
     fn settle(
         &mut self,
         after: &mut Appointment,
-        mut contact: Option<&mut Contact>,
+        contact: Option<&mut Contact>,
         happened: Option<EhrEvent>,
-        is_late: bool,
     ) -> Reason {
         let phone_changed =
             self.before.is_some_and(|before| before.patient.phone != after.patient.phone);
@@ -92,10 +128,9 @@ impl Turn<'_> {
         }
         let echo = happened.and_then(|event| reflect(after, event));
         self.replan(after, happened);
-        if contact.as_ref().is_some_and(|contact| contact.consent.opted_out) {
-            after.disposition = Disposition::OptedOut;
-        }
-        if is_late {
+        let opted_out = contact.as_ref().is_some_and(|contact| contact.consent.opted_out);
+        after.disposition = after.disposition.under_consent(opted_out);
+        if self.is_late {
             return Reason::OutOfOrder;
         }
         let Some(event) = happened else {
@@ -109,19 +144,25 @@ impl Turn<'_> {
         {
             return Reason::Echo(wish);
         }
-        match self.objection(after, contact.as_deref(), event) {
-            Some(reason) => reason,
-            None => match contact.as_mut() {
-                Some(contact) => self.queue_notice(after, contact, notice_of(event)),
-                None => Reason::NoPhone,
-            },
+        let replaced =
+            contact.as_deref().and_then(|contact| self.replaced_by(after, contact, event));
+        let notice = if replaced.is_some() { Notice::Rescheduled } else { notice_of(event) };
+        if let Some(reason) = self.objection(after, contact.as_deref(), event, notice) {
+            return reason;
         }
+        let Some(contact) = contact else { return Reason::NoPhone };
+        let reason = self.queue_notice(after, contact, notice);
+        let Some(replaced) = replaced else { return reason };
+        self.withdraw(&replaced, contact);
+        Reason::RebookedInHold
     }
 
     fn replan(&self, after: &mut Appointment, happened: Option<EhrEvent>) {
-        let start_changed = self.before.is_none_or(|before| before.start != after.start);
-        let revived =
-            self.before.is_some_and(|before| !before.status.is_open() && after.status.is_open());
+        let start_changed = self.before.is_none_or(|before| instant(before) != instant(after));
+        let revived = self.before.is_some_and(|before| {
+            (!before.status.is_open() && after.status.is_open())
+                || (before.patient.deceased && !after.patient.deceased)
+        });
         if start_changed || revived || happened == Some(EhrEvent::Rescheduled) {
             if after.disposition != Disposition::OptedOut {
                 after.disposition = Disposition::Queued;
@@ -138,19 +179,20 @@ impl Turn<'_> {
         after: &Appointment,
         contact: Option<&Contact>,
         event: EhrEvent,
+        notice: Notice,
     ) -> Option<Reason> {
-        let notice = notice_of(event);
         let checks = [
             (after.patient.deceased, Reason::Deceased),
             (contact.is_none(), Reason::NoPhone),
             (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
+            (after.start.is_none(), Reason::NoStart),
             (self.is_past(after, event), Reason::Past),
             (
                 self.now - self.claim.occurred_at > self.rules.notifications.stale_after,
                 Reason::Stale,
             ),
             (!self.rules.notifications.enabled.contains(&notice), Reason::SwitchedOff(notice)),
-            (!is_expected(after, event), Reason::NotExpected(after.status)),
+            (!notice.fits(after.status), Reason::NotExpected(after.status)),
         ];
         if let Some(why) = &self.claim.quiet {
             return Some(Reason::Quiet(why.clone()));
@@ -178,41 +220,54 @@ impl Turn<'_> {
         contact: &mut Contact,
         notice: Notice,
     ) -> Reason {
-        let Some((notice, mut reason)) = merge_notice(after.unsent_notice, notice) else {
+        let Some((notice, reason)) = merge_notice(after.unsent_notice, notice) else {
             after.unsent_notice = None;
             return Reason::NeverTold;
         };
-        let mut notice = notice;
         if after.unsent_notice.is_some() {
             // The row that it replaces belongs to the generation before, and is void with it.
             after.generation += 1;
         }
+        self.plan_notice(after, contact, notice);
+        reason
+    }
+
+    /// Plans a notice that waits once more where its row has become void, and what made it void is
+    /// not told: by setting, by the mapping's wish, or because just the phone is another one.
+    fn carry(&mut self, after: &mut Appointment, contact: Option<&mut Contact>) {
+        let (Some(before), Some(contact)) = (self.before, contact) else { return };
+        let is_void = before.generation != after.generation && self.decision.effects.is_empty();
+        let Some(notice) = before.unsent_notice.filter(|_| is_void) else { return };
+        let is_due = after.unsent_notice == Some(notice)
+            && notice.fits(after.status)
+            && !contact.consent.opted_out
+            && !after.patient.deceased
+            && !(notice != Notice::NoShowed && after.is_past(self.now));
+        if is_due {
+            self.plan_notice(after, contact, notice);
+        }
+    }
+
+    fn plan_notice(&mut self, after: &mut Appointment, contact: &mut Contact, notice: Notice) {
         let mut due = self.now;
-        match notice {
-            Notice::Canceled => {
-                due = self.now + self.rules.notifications.cancel_hold;
-                let index = self.decision.effects.len();
-                contact.held = Some(HeldCancel {
-                    appointment: after.key.clone(),
-                    outbox: OutboxId::of(self.now, self.scene.seq, index),
-                    until: due,
-                });
-            }
-            Notice::Booked => {
-                if self.release_held(after, contact) {
-                    notice = Notice::Rescheduled;
-                    reason = Reason::RebookedInHold;
-                }
-            }
-            Notice::Rescheduled | Notice::Modified | Notice::Confirmed | Notice::NoShowed => {}
+        if notice == Notice::Canceled {
+            due = self.now + self.rules.notifications.cancel_hold;
+            let index = self.decision.effects.len();
+            contact.held = Some(HeldCancel {
+                appointment: after.key.clone(),
+                outbox: OutboxId::of(self.now, self.scene.seq, index),
+                until: due,
+            });
         }
         after.unsent_notice = Some(notice);
-        let not_after = match (&after.start, notice) {
-            (Some(start), Notice::NoShowed) => {
-                start.instant + self.rules.notifications.stale_after + chrono::TimeDelta::days(1)
-            }
-            (Some(start), _) => start.instant,
-            (None, _) => self.now + chrono::TimeDelta::days(1),
+        let begun = after.begun_at().unwrap_or(self.now + TimeDelta::days(1));
+        let not_after = match notice {
+            Notice::NoShowed => begun + self.rules.notifications.stale_after + TimeDelta::days(1),
+            Notice::Booked
+            | Notice::Rescheduled
+            | Notice::Modified
+            | Notice::Confirmed
+            | Notice::Canceled => begun,
         };
         self.decision.effects.push(Planned {
             effect: Effect::SendSms(Sms {
@@ -225,33 +280,39 @@ impl Turn<'_> {
             due,
             not_after,
         });
-        reason
     }
 
-    /// Whether this booking takes the place of a cancellation that is still held back; if so, the
-    /// held notice is withdrawn.
-    fn release_held(&mut self, after: &Appointment, contact: &mut Contact) -> bool {
-        let Some(held) = &contact.held else { return false };
-        let old = self.scene.appointments.get(&held.appointment);
-        let is_rebooking = held.until > self.now
-            && held.appointment != after.key
-            && old.is_some_and(|old| is_same_visit(old, after));
-        if !is_rebooking {
-            return false;
-        }
-        if let Some(mut old) = old.cloned() {
-            // The notice in the outbox belongs to this generation: it is void from now on.
-            old.generation += 1;
-            old.unsent_notice = None;
-            self.decision.appointments.push(old);
-        }
+    /// The appointment whose cancellation is still held back and whose place this one takes. Senders
+    /// announce the new one as a booking, or as a new time although its number is new.
+    fn replaced_by(
+        &self,
+        after: &Appointment,
+        contact: &Contact,
+        event: EhrEvent,
+    ) -> Option<AppointmentKey> {
+        let is_new =
+            event == EhrEvent::Booked || (event == EhrEvent::Rescheduled && self.before.is_none());
+        let held = contact.held.as_ref().filter(|held| is_new && held.until > self.now)?;
+        let old = self.scene.appointments.get(&held.appointment)?;
+        // One that was taken back stands, and its new notice too.
+        let is_replaced = old.key != after.key
+            && old.unsent_notice == Some(Notice::Canceled)
+            && is_same_visit(old, after);
+        is_replaced.then(|| old.key.clone())
+    }
+
+    /// Withdraws a cancellation notice that is still held back.
+    fn withdraw(&mut self, old: &AppointmentKey, contact: &mut Contact) {
+        let Some(old) = self.decision.row(old, self.scene) else { return };
+        // The notice in the outbox belongs to this generation: it is void from now on.
+        old.generation += 1;
+        old.unsent_notice = None;
         contact.held = None;
-        true
     }
 }
 
 fn is_same_visit(old: &Appointment, new: &Appointment) -> bool {
-    old.patient.id == new.patient.id && old.visit_type == new.visit_type
+    old.patient.is_same(&new.patient) && old.visit_type == new.visit_type
 }
 
 /// The notice that says what the patient needs to know, given one that has not gone out yet.
@@ -265,6 +326,7 @@ fn merge_notice(unsent: Option<Notice>, new: Notice) -> Option<(Notice, Reason)>
             Notice::Booked
         }
         (Notice::Rescheduled, Notice::Modified | Notice::Confirmed) => Notice::Rescheduled,
+        (Notice::Modified, Notice::Confirmed) => Notice::Modified,
         // Called off and taken back, or moved, before a word went out.
         (Notice::Canceled, Notice::Booked | Notice::Modified | Notice::Confirmed) => {
             Notice::Modified
@@ -285,18 +347,6 @@ const fn notice_of(event: EhrEvent) -> Notice {
     }
 }
 
-/// Whether the status agrees with telling the patient of the event: a pending or finished visit
-/// takes no booking notice.
-const fn is_expected(after: &Appointment, event: EhrEvent) -> bool {
-    match event {
-        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified | EhrEvent::Confirmed => {
-            after.status.is_open()
-        }
-        EhrEvent::Canceled => matches!(after.status, Status::Canceled),
-        EhrEvent::NoShowed => matches!(after.status, Status::NoShow),
-    }
-}
-
 /// If the EHR says what the patient had asked for, marks the wish as reflected.
 fn reflect(after: &mut Appointment, event: EhrEvent) -> Option<WishKind> {
     let wish = after.wish.as_mut()?;
@@ -308,126 +358,18 @@ fn reflect(after: &mut Appointment, event: EhrEvent) -> Option<WishKind> {
         wish.state = WishState::Reflected;
         return Some(wish.kind);
     }
-    if !is_echo && event != EhrEvent::Confirmed {
-        // The wish was about an appointment that is no longer what it was.
-        after.wish = None;
-    }
-    None
-}
-
-fn first_heard(claim: &Claim, now: Timestamp) -> Appointment {
-    let unknown = Identifier::new("", Identifier::FILLER);
-    let id = claim.appointment.ids.first().unwrap_or(&unknown);
-    Appointment {
-        key: AppointmentKey::of(&claim.origin.source, id),
-        source: claim.origin.source.clone(),
-        ids: Vec::new(),
-        generation: 0,
-        status: status_of(claim.event),
-        disposition: Disposition::Queued,
-        start: None,
-        end: None,
-        duration_minutes: None,
-        visit_type: None,
-        location: None,
-        provider: None,
-        callback_phone: None,
-        patient: Patient::default(),
-        occurred_at: claim.occurred_at,
-        last_message: None,
-        timers: Vec::new(),
-        wish: None,
-        unsent_notice: None,
-        history: Vec::new(),
-        created_at: now,
-    }
-}
-
-const fn status_of(event: EhrEvent) -> Status {
+    let is_met = wish.kind == WishKind::Confirm && after.status == Status::Confirmed;
     match event {
-        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified => Status::Booked,
-        EhrEvent::Confirmed => Status::Confirmed,
-        EhrEvent::Canceled => Status::Canceled,
-        EhrEvent::NoShowed => Status::NoShow,
-    }
-}
-
-/// Applies a claim to the state held.
-fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
-    let said = &claim.appointment;
-    add_ids(&mut after.ids, &said.ids);
-    let start_before = after.start.clone();
-    said.start.update(&mut after.start);
-    let moved = is_known
-        && start_before.as_ref().map(|s| s.instant) != after.start.as_ref().map(|s| s.instant);
-    if moved && said.end.is_absent() {
-        // The old end belongs to the old start.
-        after.end = None;
-    }
-    said.end.update(&mut after.end);
-    said.duration_minutes.update(&mut after.duration_minutes);
-    said.visit_type.update(&mut after.visit_type);
-    said.location.update(&mut after.location);
-    said.provider.update(&mut after.provider);
-    said.callback_phone.update(&mut after.callback_phone);
-    after.status = next_status(after.status, claim, is_known, moved);
-    merge_patient(&mut after.patient, claim);
-    after.occurred_at = claim.occurred_at;
-}
-
-/// The status after a claim: what the message says, else what its event implies.
-fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Status {
-    match (claim.event, claim.appointment.status.value()) {
-        (EhrEvent::Canceled, Some(Status::EnteredInError)) => Status::EnteredInError,
-        (EhrEvent::Canceled, _) => Status::Canceled,
-        (EhrEvent::NoShowed, _) => Status::NoShow,
-        (EhrEvent::Confirmed, _) => Status::Confirmed,
-        (_, Some(said)) => *said,
-        (EhrEvent::Booked | EhrEvent::Rescheduled, None) => Status::Booked,
-        // A confirmation was for the old time.
-        (EhrEvent::Modified, None) if moved && held == Status::Confirmed => Status::Booked,
-        (EhrEvent::Modified, None) if is_known => held,
-        (EhrEvent::Modified, None) => Status::Booked,
-    }
-}
-
-fn merge_patient(held: &mut Patient, claim: &Claim) {
-    let said = &claim.patient;
-    said.id.update(&mut held.id);
-    add_ids(&mut held.ids, &said.ids);
-    said.given.update(&mut held.given);
-    said.family.update(&mut held.family);
-    said.phone.update(&mut held.phone);
-    said.language.update(&mut held.language);
-    match said.deceased {
-        Field::Absent => {}
-        Field::Null => held.deceased = false,
-        Field::Value(deceased) => held.deceased = deceased,
-    }
-}
-
-/// Takes from an older message only what no newer one has said.
-fn fill(after: &mut Appointment, claim: &Claim) {
-    let said = &claim.appointment;
-    add_ids(&mut after.ids, &said.ids);
-    said.visit_type.fill(&mut after.visit_type);
-    said.location.fill(&mut after.location);
-    said.provider.fill(&mut after.provider);
-    said.callback_phone.fill(&mut after.callback_phone);
-    let patient = &claim.patient;
-    patient.id.fill(&mut after.patient.id);
-    patient.given.fill(&mut after.patient.given);
-    patient.family.fill(&mut after.patient.family);
-    patient.phone.fill(&mut after.patient.phone);
-    patient.language.fill(&mut after.patient.language);
-}
-
-fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
-    for id in said {
-        if !held.contains(id) {
-            held.push(id.clone());
+        EhrEvent::Modified if is_met => wish.state = WishState::Reflected,
+        // Who cannot come cannot come to another provider either.
+        EhrEvent::Modified | EhrEvent::Confirmed => {}
+        EhrEvent::Canceled if is_echo => {}
+        // The wish was about an appointment that is no longer what it was.
+        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Canceled | EhrEvent::NoShowed => {
+            after.wish = None;
         }
     }
+    None
 }
 
 /// What happened, by comparing state before and after; `None` if nothing that has a name.
@@ -440,7 +382,9 @@ fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> 
             }
             Status::NoShow => return Some(EhrEvent::NoShowed),
             Status::Booked | Status::Confirmed if before.status.is_off() => {
-                return Some(EhrEvent::Booked);
+                // Back at the same time is a booking; at another one it has moved.
+                let moved = before.start.is_some() && instant(before) != instant(after);
+                return Some(if moved { EhrEvent::Rescheduled } else { EhrEvent::Booked });
             }
             Status::Booked if before.status == Status::Pending => return Some(EhrEvent::Booked),
             Status::Booked
@@ -458,10 +402,12 @@ fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> 
     if instant(before) != instant(after) {
         return Some(EhrEvent::Rescheduled);
     }
-    if before.status != after.status && after.status == Status::Confirmed {
-        return Some(EhrEvent::Confirmed);
+    // Another place is news even when the visit is confirmed there.
+    if is_visibly_changed(before, after) {
+        return Some(EhrEvent::Modified);
     }
-    is_visibly_changed(before, after).then_some(EhrEvent::Modified)
+    let is_confirmed = before.status != after.status && after.status == Status::Confirmed;
+    is_confirmed.then_some(EhrEvent::Confirmed)
 }
 
 fn instant(appointment: &Appointment) -> Option<(Timestamp, bool)> {

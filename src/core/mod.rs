@@ -15,6 +15,7 @@ pub mod event;
 pub mod field;
 pub mod ids;
 pub mod local_time;
+mod merge;
 pub mod message;
 pub mod phone;
 pub mod reason;

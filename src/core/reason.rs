@@ -45,6 +45,8 @@ pub enum Reason {
     Quiet(String),
     /// No phone that could be texted is known.
     NoPhone,
+    /// No start is known.
+    NoStart,
     /// The patient has died.
     Deceased,
     /// The phone is opted out.
@@ -123,6 +125,7 @@ impl fmt::Display for Reason {
             }
             Self::Quiet(why) => return write!(f, "the mapping asks for silence: {why}"),
             Self::NoPhone => "no phone number that can be texted is known",
+            Self::NoStart => "no start of the appointment is known",
             Self::Deceased => "the patient is marked as deceased",
             Self::OptedOut => "the phone is opted out of texts",
             Self::Past => "the appointment's time has passed",

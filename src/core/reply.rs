@@ -55,6 +55,9 @@ impl fmt::Display for Intent {
 const CARRIER_STOP: [&str; 7] =
     ["stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout"];
 
+/// How many words of courtesy may stand at either end of what a patient means.
+const COURTESY_MAX: usize = 6;
+
 /// The words of one language, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
@@ -145,12 +148,12 @@ pub fn read(text: &str, words: &Words) -> Intent {
         "cancel appt" => return Intent::Cancel,
         _ => {}
     }
-    match_lists(&folded, words).unwrap_or_else(|| {
-        let core = without_courtesy(&folded, words);
-        // Courtesy is taken off for what concerns the visit, never to find an opt-out word: the
-        // carrier does not block on "stop please", and so neither must we pretend it did.
-        match_lists(&core, words).unwrap_or(Intent::Unclear)
-    })
+    // Courtesy is taken off for what concerns the visit, never to find an opt-out word: the
+    // carrier does not block on "stop please", and so neither must we pretend it did.
+    match_lists(&folded, words)
+        .or_else(|| within_courtesy(&folded, words))
+        .or_else(|| match_lists(&without_courtesy(&folded, words), words))
+        .unwrap_or(Intent::Unclear)
 }
 
 fn match_lists(folded: &str, words: &Words) -> Option<Intent> {
@@ -165,6 +168,31 @@ fn match_lists(folded: &str, words: &Words) -> Option<Intent> {
         return Some(intent);
     }
     folded.parse::<u8>().ok().map(Intent::Number)
+}
+
+/// Takes words of courtesy off both ends, one at a time: "see you then, thank you" holds a phrase of
+/// which a word is one of courtesy too.
+fn within_courtesy(folded: &str, words: &Words) -> Option<Intent> {
+    let mut front = folded;
+    for _ in 0..COURTESY_MAX {
+        let mut core = front;
+        for _ in 0..COURTESY_MAX {
+            if let Some(intent) = match_lists(core, words) {
+                return Some(intent);
+            }
+            let Some((rest, last)) = core.rsplit_once(' ') else { break };
+            if !words.polite.contains(last) {
+                break;
+            }
+            core = rest;
+        }
+        let (first, rest) = front.split_once(' ')?;
+        if !words.polite.contains(first) {
+            return None;
+        }
+        front = rest;
+    }
+    None
 }
 
 fn without_courtesy(folded: &str, words: &Words) -> String {

@@ -59,6 +59,26 @@ impl Decision {
     }
 }
 
+impl Decision {
+    /// The row of an appointment as this decision writes it, taken from the scene at first.
+    pub fn row<'a>(
+        &'a mut self,
+        key: &AppointmentKey,
+        scene: &Scene,
+    ) -> Option<&'a mut Appointment> {
+        let index = match self.appointments.iter().position(|row| row.key == *key) {
+            Some(index) => index,
+            None => {
+                let mut row = scene.appointments.get(key)?.clone();
+                row.remember(scene.seq);
+                self.appointments.push(row);
+                self.appointments.len() - 1
+            }
+        };
+        self.appointments.get_mut(index)
+    }
+}
+
 impl Scene {
     /// The contact of a phone, new if nothing is known of it.
     #[must_use]

@@ -12,6 +12,7 @@ use super::effect::{About, Effect, Planned, Sms, TextKind};
 use super::ids::AppointmentKey;
 use super::local_time::Zone;
 use super::reason::Reason;
+use super::reminder::next_opening;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
@@ -43,10 +44,10 @@ pub fn decide(
         return expire(after);
     }
     // After a standstill several may be due; one text says it all.
-    if due.is_empty() {
+    let Some(latest) = due.last() else {
         return Decision::nothing(Some(key.clone()), "REMIND", Reason::Void);
-    }
-    remind(after, scene, rules, now)
+    };
+    remind(after, latest.kind, scene, rules, now)
 }
 
 /// Decides on an operator's wish to remind now; hours and caps do not hold it, consent does.
@@ -79,15 +80,29 @@ fn expire(mut after: Appointment) -> Decision {
     decision
 }
 
-fn remind(after: Appointment, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
+fn remind(
+    mut after: Appointment,
+    kind: TimerKind,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
     if let Some(reason) = objection(&after, scene, now) {
         return written(after, reason);
     }
     let (Some(phone), Some(start)) = (after.patient.phone.clone(), after.start.clone()) else {
         return written(after, Reason::NoPhone);
     };
-    if start.instant - now < rules.reminders.min_lead {
+    // A moment that came during a standstill may have become one of the night. It is planned anew,
+    // rather than left to wait in the outbox, so that it counts for the day on which it leaves.
+    let opening = next_opening(now, start.zone, rules.reminders.window);
+    if start.instant - opening < rules.reminders.min_lead {
         return written(after, Reason::TooLate);
+    }
+    if opening > now {
+        after.timers.push(Timer { kind, due: opening });
+        after.timers.sort_by_key(|timer| timer.due);
+        return written(after, Reason::Postponed);
     }
     let contact = scene.contact(&phone);
     let today = reminders_today(&contact, after.patient.id.as_deref(), start.zone, now);
@@ -109,6 +124,7 @@ fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option
     let checks = [
         (appointment.patient.deceased, Reason::Deceased),
         (!appointment.status.is_open(), Reason::NotExpected(appointment.status)),
+        (appointment.start.is_none(), Reason::NoStart),
         (appointment.is_past(now), Reason::Past),
         (appointment.has_wish(WishKind::Cancel), Reason::AskedToCancel),
         (phone.is_none(), Reason::NoPhone),
@@ -146,7 +162,7 @@ fn same_day(
         .into_iter()
         .filter(|key| **key != main.key)
         .filter_map(|key| scene.appointments.get(key))
-        .filter(|other| other.patient.id == main.patient.id && other.awaits_patient(now))
+        .filter(|other| other.patient.is_same(&main.patient) && other.awaits_patient(now))
         .filter(|other| other.start.as_ref().is_some_and(|s| s.zone.date(s.instant) == day))
         .cloned()
         .collect();

@@ -1,0 +1,125 @@
+//! How a message is applied to what is known of an appointment.
+//!
+//! Fields only: what a message says, deletes or leaves alone. What that amounts to, and what a
+//! patient hears of it, is decided in [`super::ehr`].
+
+use super::appointment::{Appointment, Disposition, Patient, Status};
+use super::claim::{Claim, EhrEvent};
+use super::field::Field;
+use super::ids::{AppointmentKey, Identifier};
+use crate::clock::Timestamp;
+
+/// An appointment as it is before its first message is applied.
+pub(super) fn first_heard(claim: &Claim, now: Timestamp) -> Appointment {
+    let unknown = Identifier::new("", Identifier::FILLER);
+    let id = claim.appointment.ids.first().unwrap_or(&unknown);
+    Appointment {
+        key: AppointmentKey::of(&claim.origin.source, id),
+        source: claim.origin.source.clone(),
+        ids: Vec::new(),
+        generation: 0,
+        status: status_of(claim.event),
+        disposition: Disposition::Queued,
+        start: None,
+        end: None,
+        duration_minutes: None,
+        visit_type: None,
+        location: None,
+        provider: None,
+        callback_phone: None,
+        patient: Patient::default(),
+        occurred_at: claim.occurred_at,
+        last_message: None,
+        timers: Vec::new(),
+        wish: None,
+        unsent_notice: None,
+        history: Vec::new(),
+        created_at: now,
+    }
+}
+
+const fn status_of(event: EhrEvent) -> Status {
+    match event {
+        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Modified => Status::Booked,
+        EhrEvent::Confirmed => Status::Confirmed,
+        EhrEvent::Canceled => Status::Canceled,
+        EhrEvent::NoShowed => Status::NoShow,
+    }
+}
+
+/// Applies a claim to the state held.
+pub(super) fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
+    let said = &claim.appointment;
+    add_ids(&mut after.ids, &said.ids);
+    let start_before = after.start.clone();
+    said.start.update(&mut after.start);
+    let moved = is_known
+        && start_before.as_ref().map(|s| s.instant) != after.start.as_ref().map(|s| s.instant);
+    if moved && said.end.is_absent() {
+        // The old end belongs to the old start.
+        after.end = None;
+    }
+    said.end.update(&mut after.end);
+    said.duration_minutes.update(&mut after.duration_minutes);
+    said.visit_type.update(&mut after.visit_type);
+    said.location.update(&mut after.location);
+    said.provider.update(&mut after.provider);
+    said.callback_phone.update(&mut after.callback_phone);
+    after.status = next_status(after.status, claim, is_known, moved);
+    merge_patient(&mut after.patient, claim);
+}
+
+/// The status after a claim: what the message says, else what its event implies.
+fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Status {
+    match (claim.event, claim.appointment.status.value()) {
+        (EhrEvent::Canceled, Some(Status::EnteredInError)) => Status::EnteredInError,
+        (EhrEvent::Canceled, _) => Status::Canceled,
+        (EhrEvent::NoShowed, _) => Status::NoShow,
+        (EhrEvent::Confirmed, _) => Status::Confirmed,
+        (_, Some(said)) => *said,
+        (EhrEvent::Booked | EhrEvent::Rescheduled, None) => Status::Booked,
+        // A confirmation was for the old time.
+        (EhrEvent::Modified, None) if moved && held == Status::Confirmed => Status::Booked,
+        (EhrEvent::Modified, None) if is_known => held,
+        (EhrEvent::Modified, None) => Status::Booked,
+    }
+}
+
+fn merge_patient(held: &mut Patient, claim: &Claim) {
+    let said = &claim.patient;
+    said.id.update(&mut held.id);
+    add_ids(&mut held.ids, &said.ids);
+    said.given.update(&mut held.given);
+    said.family.update(&mut held.family);
+    said.phone.update(&mut held.phone);
+    said.language.update(&mut held.language);
+    match said.deceased {
+        Field::Absent => {}
+        Field::Null => held.deceased = false,
+        Field::Value(deceased) => held.deceased = deceased,
+    }
+}
+
+/// Takes from an older message only what no newer one has said.
+pub(super) fn fill(after: &mut Appointment, claim: &Claim) {
+    let said = &claim.appointment;
+    add_ids(&mut after.ids, &said.ids);
+    said.visit_type.fill(&mut after.visit_type);
+    said.location.fill(&mut after.location);
+    said.provider.fill(&mut after.provider);
+    said.callback_phone.fill(&mut after.callback_phone);
+    let patient = &claim.patient;
+    patient.id.fill(&mut after.patient.id);
+    patient.given.fill(&mut after.patient.given);
+    patient.family.fill(&mut after.patient.family);
+    patient.phone.fill(&mut after.patient.phone);
+    patient.language.fill(&mut after.patient.language);
+}
+
+fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
+    for id in said {
+        if !held.contains(id) {
+            held.push(id.clone());
+        }
+    }
+}
