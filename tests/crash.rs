@@ -357,7 +357,8 @@ async fn check_store(folder: &Path, peers: &Arc<Peers>) {
         // Two reminders and the end.
         assert_eq!(timers.get(&format!("V{index}")), Some(&3), "booking {index}");
     }
-    let waiting = view.query(Subject::Outbox, &Filter { status: Some("ready".to_owned()), ..filter });
+    let waiting =
+        view.query(Subject::Outbox, &Filter { status: Some("ready".to_owned()), ..filter });
     assert_eq!(waiting.unwrap().len(), 0, "nothing waits for ever");
 }
 

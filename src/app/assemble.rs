@@ -1,14 +1,17 @@
 //! From settings to the options of each room.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::hl7::frame::Limits;
 use crate::hl7::{self, Charset};
 use crate::inbound::intake::{Intake, Live};
 use crate::inbound::mllp::{NackPolicy, Options};
 use crate::inbound::sms::Webhooks;
+use crate::mapping::reverse::{Form, Template};
 use crate::mapping::{self, Library, Mapping};
 use crate::outbound::hl7 as lane;
 use crate::outbound::sms as sms_lane;
@@ -34,7 +37,7 @@ pub fn mapping_of(settings: &Settings, name: &str) -> Result<Arc<Mapping>, Strin
     library.lookup(name).map(Arc::clone).ok_or_else(|| format!("there is no mapping \"{name}\""))
 }
 
-/// The texts of mapping files, by the name of the mapping.
+/// The texts of mapping files, by the name of the file.
 fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for path in paths {
@@ -51,8 +54,7 @@ fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
         for file in found {
             let text = std::fs::read_to_string(&file)
                 .map_err(|refusal| format!("{}: {refusal}", file.display()))?;
-            let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-            files.push((name.unwrap_or_default(), text));
+            files.push((file.display().to_string(), text));
         }
     }
     Ok(files)
@@ -99,7 +101,17 @@ pub(super) fn listener_options(listener: &Listener, tls: Option<tls::Acceptor>) 
 ///
 /// # Errors
 /// If its certificates or overrides cannot be used.
-pub fn lane_options(destination: &Destination) -> Result<lane::Options, String> {
+pub fn lane_options(destination: &Destination, zone: Zone) -> Result<lane::Options, String> {
+    let confirm = match destination.confirm {
+        settings::Confirm::SiuS14 => Some(Form::SiuS14),
+        settings::Confirm::SrmS03 => Some(Form::SrmS03),
+        settings::Confirm::None => None,
+    };
+    let cancel = match destination.cancel {
+        settings::Cancel::SiuS15 => Some(Form::SiuS15),
+        settings::Cancel::SrmS04 => Some(Form::SrmS04),
+        settings::Cancel::None => None,
+    };
     let tls = match &destination.tls {
         None => None,
         Some(files) => {
@@ -112,7 +124,9 @@ pub fn lane_options(destination: &Destination) -> Result<lane::Options, String> 
     Ok(lane::Options {
         name: destination.name.clone(),
         address: destination.address.to_string(),
-        template: template(destination)?,
+        confirm: template(confirm, &destination.set.confirm, &destination.header)?,
+        cancel: template(cancel, &destination.set.cancel, &destination.header)?,
+        zone,
         charset: destination.charset.as_deref().and_then(Charset::for_label),
         tls,
         connect_timeout: destination.connect_timeout,
@@ -176,6 +190,26 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
     }
 }
 
-fn template(_destination: &Destination) -> Result<mapping::reverse::Template, String> {
-    Ok(mapping::reverse::Template)
+/// How a wish is written: a form, the practice's own values by path, and who speaks to whom.
+fn template(
+    form: Option<Form>,
+    set: &BTreeMap<String, String>,
+    header: &settings::Header,
+) -> Result<Option<Template>, String> {
+    let Some(form) = form else { return Ok(None) };
+    let mut set = set.clone();
+    let ends = [
+        ("MSH-3", &header.sending_application),
+        ("MSH-4", &header.sending_facility),
+        ("MSH-5", &header.receiving_application),
+        ("MSH-6", &header.receiving_facility),
+    ];
+    for (path, value) in ends {
+        if let Some(value) = value {
+            set.entry(path.to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    Template::parse(form.name(), &set)
+        .map(Some)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -127,9 +127,10 @@ impl App {
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
         let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
+        let zone = settings.rules.practice.zone;
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
-            let options = lane_options(destination).map_err(Error::Setup)?;
+            let options = lane_options(destination, zone).map_err(Error::Setup)?;
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }

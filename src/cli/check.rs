@@ -58,7 +58,7 @@ fn mappings(settings: &Settings) -> Vec<String> {
         }
     }
     for destination in &settings.destinations {
-        if let Err(fault) = app::lane_options(destination) {
+        if let Err(fault) = app::lane_options(destination, settings.rules.practice.zone) {
             faults.push(format!("destination {}: {fault}", destination.name));
         }
     }
@@ -79,7 +79,8 @@ async fn online(settings: &Settings) -> Vec<String> {
         }
     }
     for destination in &settings.destinations {
-        let options = match app::lane_options(destination) {
+        let zone = settings.rules.practice.zone;
+        let options = match app::lane_options(destination, zone) {
             Ok(options) => options,
             Err(fault) => {
                 faults.push(format!("destination {}: {fault}", destination.name));

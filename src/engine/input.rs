@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::rows::{Filed, Lane};
+use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::delivery::Outgoing;
 use crate::core::event::Event;
@@ -69,6 +70,8 @@ pub struct Work {
     pub row: Outgoing,
     /// The stored message that a write-back is built from.
     pub message: Option<Vec<u8>>,
+    /// The appointment that it is about.
+    pub appointment: Option<Box<Appointment>>,
 }
 
 /// What a turn answered to an event.

@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::clock::{Clock, Timestamp};
-use crate::core::delivery::State;
+use crate::core::appointment::Appointment;
+use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, OutboxId, Seq};
@@ -67,7 +68,7 @@ struct Answers {
     verdicts: Vec<Verdict>,
     decided: Vec<Answer>,
     work: BTreeMap<Lane, Vec<OutboxId>>,
-    rows: BTreeMap<OutboxId, crate::core::delivery::Outgoing>,
+    rows: BTreeMap<OutboxId, Outgoing>,
 }
 
 #[derive(Debug, Default)]
@@ -295,7 +296,7 @@ impl Engine {
                 .iter()
                 .filter_map(|id| answers.rows.get(id))
                 .filter(|row| matches!(row.state, State::Sending | State::InDoubt))
-                .map(|row| Work { row: row.clone(), message: self.message_of(&row.effect) })
+                .map(|row| self.work(row))
                 .collect();
             // Rows that were all postponed or void leave the sender waiting.
             if !work.is_empty()
@@ -306,15 +307,27 @@ impl Engine {
         }
     }
 
-    fn message_of(&self, effect: &Effect) -> Option<Vec<u8>> {
-        match effect {
-            Effect::SendSms(_) => None,
+    /// Adds to a row what performing it needs; what cannot be read is left out, and missed there.
+    fn work(&self, row: &Outgoing) -> Work {
+        let (message, appointment) = match &row.effect {
+            Effect::SendSms(_) => (None, None),
             Effect::SendHl7(write_back) => {
-                let row = self.store.get(&rows::journal(write_back.message?).ok()?).ok()??;
-                let (_, raw) = rows::decode_entry(&row.value).ok()?;
-                Some(raw.to_vec())
+                let appointment = self.appointment(&write_back.appointment);
+                (write_back.message.and_then(|seq| self.message(seq)), appointment)
             }
-        }
+        };
+        Work { row: row.clone(), message, appointment }
+    }
+
+    fn message(&self, seq: Seq) -> Option<Vec<u8>> {
+        let row = self.store.get(&rows::journal(seq).ok()?).ok()??;
+        let (_, raw) = rows::decode_entry(&row.value).ok()?;
+        Some(raw.to_vec())
+    }
+
+    fn appointment(&self, key: &AppointmentKey) -> Option<Box<Appointment>> {
+        let row = self.store.get(&rows::appointment(key).ok()?).ok()??;
+        rows::decode(Table::Appointment, &row.value).ok()
     }
 }
 

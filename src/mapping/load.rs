@@ -32,19 +32,9 @@ impl Library {
     ) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
-<<<<<<< HEAD
-        let all = SHIPPED.into_iter().map(|(name, text)| (name, text, "mappings/"));
-        for (name, text, folder) in
-            all.chain(files.into_iter().map(|(name, text)| (name, text, "")))
-        {
-            let file = format!("{folder}{name}.toml");
-            if let Some(spec) = Spec::read(&file, text, &faults) {
-                specs.insert(name, spec);
-=======
         for (file, text) in SHIPPED.into_iter().chain(files) {
             if let Some(spec) = Spec::read(file, text, &faults) {
                 specs.insert(name_of(file), spec);
->>>>>>> mapping
             }
         }
         let mut library = Self::default();

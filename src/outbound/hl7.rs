@@ -12,14 +12,16 @@ use tracing::{debug, error, info, warn};
 use super::breaker::Breaker;
 use super::mllp::{Connection, Exchange};
 use crate::clock::Clock;
+use crate::core::appointment::{Appointment, WishKind};
 use crate::core::delivery::{Failure, Report};
 use crate::core::effect::{Effect, WriteBack};
 use crate::core::event::Event;
 use crate::core::ids::DestinationName;
+use crate::core::local_time::Zone;
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Handle, Work};
 use crate::hl7::{AckCode, AckReceived, Charset, Message, charset};
-use crate::mapping::reverse::{self, Template};
+use crate::mapping::reverse::{self, Request, Template};
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
@@ -31,8 +33,12 @@ pub struct Options {
     pub name: DestinationName,
     /// Where it listens, `host:port`.
     pub address: String,
-    /// How wishes are written for it.
-    pub template: Template,
+    /// How "I am coming" is written for it; without one, staff enters it.
+    pub confirm: Option<Template>,
+    /// How "I am not coming" is written for it; without one, staff enters it.
+    pub cancel: Option<Template>,
+    /// The zone of MSH-7 where the appointment has none.
+    pub zone: Zone,
     /// The character set to write in; that of the stored message if not given.
     pub charset: Option<Charset>,
     /// Transport security, if configured.
@@ -96,7 +102,8 @@ impl Hl7Lane {
 
     async fn take(&mut self, work: Work) {
         let Effect::SendHl7(write_back) = &work.row.effect else { return };
-        let report = self.deliver(write_back, work.message.as_deref()).await;
+        let report =
+            self.deliver(write_back, work.message.as_deref(), work.appointment.as_deref()).await;
         let outcome = match &report {
             Report::Accepted { .. } => "accepted",
             Report::NotDone { failure: Failure::TryLater, .. } | Report::InDoubt { .. } => "retry",
@@ -112,9 +119,22 @@ impl Hl7Lane {
         }
     }
 
-    async fn deliver(&mut self, write_back: &WriteBack, message: Option<&[u8]>) -> Report {
+    async fn deliver(
+        &mut self,
+        write_back: &WriteBack,
+        message: Option<&[u8]>,
+        appointment: Option<&Appointment>,
+    ) -> Report {
         let destination = self.options.name.clone();
-        let (text, charset) = match self.write(write_back, message) {
+        let template = match write_back.wish {
+            WishKind::Confirm => self.options.confirm.clone(),
+            WishKind::Cancel => self.options.cancel.clone(),
+        };
+        let Some(template) = template else {
+            let code = "entered_by_staff".to_owned();
+            return Report::NotDone { failure: Failure::Permanent, code };
+        };
+        let (text, charset) = match self.write(write_back, &template, message, appointment) {
             Ok(written) => written,
             Err(problem) => {
                 error!(%destination, error = %problem, "A wish cannot be written as HL7");
@@ -142,20 +162,23 @@ impl Hl7Lane {
     fn write(
         &self,
         write_back: &WriteBack,
+        template: &Template,
         message: Option<&[u8]>,
+        appointment: Option<&Appointment>,
     ) -> Result<(String, Charset), Box<dyn std::error::Error + Send + Sync>> {
-        let raw = message.ok_or("the appointment has no stored message")?;
-        let decoded = charset::decode(raw, None)?;
-        let last = Message::read(&decoded.text)?;
-        let order = reverse::Order {
+        let decoded = message.map(|raw| charset::decode(raw, None)).transpose()?;
+        let last = decoded.as_ref().map(|decoded| Message::read(&decoded.text)).transpose()?;
+        let zone = appointment.and_then(|a| a.start.as_ref()).map(|start| start.zone);
+        let request = Request {
             wish: write_back.wish,
+            appointment,
             control_id: &write_back.control_id,
             now: self.clock.now(),
+            zone: zone.unwrap_or(self.options.zone),
         };
-        Ok((
-            reverse::build(&order, &self.options.template, &last)?,
-            self.options.charset.unwrap_or(decoded.charset),
-        ))
+        let built = reverse::build(&request, template, last.as_ref())?;
+        let own = decoded.map_or(Charset::UTF_8, |decoded| decoded.charset);
+        Ok((built.text().to_owned(), self.options.charset.unwrap_or(own)))
     }
 
     async fn exchange(&mut self, payload: &[u8], control_id: &str) -> Exchange {
