@@ -146,15 +146,7 @@ fn claimed(
         scene.contacts.insert(phone, contact);
     }
     let event = Event::Claimed(Box::new(claim.clone()));
-    let mut decision = decide(subject.as_ref(), &event, &scene, frame.rules, frame.now);
-    let last_known = subject.as_ref();
-    for row in &mut decision.appointments {
-        let is_subject = last_known.is_none_or(|key| *key == row.key);
-        // Write-back is built from the newest message that was applied, not from a late one.
-        if is_subject && row.occurred_at <= claim.occurred_at {
-            row.last_message = Some(seq);
-        }
-    }
+    let decision = decide(subject.as_ref(), &event, &scene, frame.rules, frame.now);
     collect(batch, frame, seq, decision)
 }
 
