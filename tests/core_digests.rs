@@ -199,3 +199,24 @@ fn what_is_overdue_at_night_is_skipped_where_the_opening_is_too_late() {
     assert!(reminders(&world).is_empty());
     assert_eq!(world.appointment("1").disposition, Disposition::Expired);
 }
+
+#[test]
+fn an_offset_of_just_the_least_lead_is_kept_although_timers_are_a_moment_late() {
+    let mut world = World::new();
+    world.rules.reminders.offsets = vec![hours(1)];
+    world.tell(booked("1", NEXT_TUESDAY));
+    world.advance_to(utc("2026-12-08T17:59:59Z"));
+    world.sleep(TimeDelta::milliseconds(1_250));
+    assert_eq!(reminders(&world), ["12-08 13:00"]);
+}
+
+#[test]
+fn an_operator_can_remind_shortly_before_the_visit() {
+    let mut world = world_with_booking();
+    world.rules.reminders.offsets = vec![];
+    world.advance_to(utc("2026-12-08T18:40:00Z"));
+    let texts = world.sent.len();
+    world.turn(None, &Event::RemindNow { appointment: key("1") });
+    world.sleep(TimeDelta::milliseconds(40));
+    assert_eq!(world.sent.len(), texts + 1);
+}
