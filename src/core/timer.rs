@@ -116,7 +116,12 @@ fn remind(
         return written(after, Reason::Capped);
     }
     let mut listed = vec![after];
-    listed.extend(same_day(listed.first(), scene, &contact, now));
+    let others = same_day(listed.first(), scene, &contact, now);
+    let is_useful = |other: &Appointment| {
+        let start = other.start.as_ref();
+        start.is_some_and(|start| start.instant - now + LATE_MAX >= rules.reminders.min_lead)
+    };
+    listed.extend(others.into_iter().filter(is_useful));
     queue(listed, contact, rules, now)
 }
 
