@@ -233,3 +233,21 @@ fn a_digest_leaves_out_what_is_about_to_begin() {
     assert_eq!(reminders(&world), ["12-07 19:59", "12-08 09:00"]);
     assert_eq!(listed, [key("2")]);
 }
+
+#[test]
+fn a_digest_of_which_one_is_called_off_speaks_for_the_others() {
+    let mut world = World::new();
+    world.tell(booked("1", "2026-12-08T10:00:00"));
+    world.tell(booked("2", "2026-12-08T14:00:00"));
+    world.advance_to(utc("2026-12-06T14:59:00Z"));
+    let carrier_is_down = Report::NotDone { failure: Failure::TryLater, code: "429".to_owned() };
+    world.accepts = false;
+    world.advance_to(utc("2026-12-06T15:00:00Z"));
+    let id = world.last().outbox.clone();
+    world.report(&id, carrier_is_down);
+    world.hear(canceled("1", "2026-12-08T10:00:00"));
+    world.pass(minutes(1));
+    assert_eq!(world.kinds(), ["booked", "booked", "reminder", "reminder"]);
+    let body = &world.last().body;
+    assert!(body.contains("2:00 PM") && !body.contains("10:00 AM"), "{body}");
+}

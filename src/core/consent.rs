@@ -6,7 +6,7 @@
 use super::appointment::{Appointment, Notice};
 use super::contact::Contact;
 use super::delivery::Outgoing;
-use super::effect::{Effect, Sms, TextKind};
+use super::effect::{About, Effect, Sms, TextKind};
 use super::local_time::Zone;
 use super::reason::Reason;
 use super::reminder::next_opening;
@@ -34,6 +34,24 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
     match &row.effect {
         Effect::SendHl7(_) => Permission::Go,
         Effect::SendSms(sms) => may_text(sms, scene, rules, now),
+    }
+}
+
+/// Leaves in a reminder the appointments that it still may speak of, if any is left; the words are
+/// written anew then.
+pub fn drop_void(sms: &mut Sms, scene: &Scene, now: Timestamp) {
+    if sms.kind != TextKind::Reminder {
+        return;
+    }
+    let contact = scene.contact(&sms.to);
+    let is_current = |about: &About| {
+        let known = scene.appointments.get(&about.appointment);
+        known.is_some_and(|a| refusal(sms, about.generation, a, &contact, now).is_none())
+    };
+    let kept: Vec<About> = sms.about.iter().filter(|about| is_current(about)).cloned().collect();
+    if !kept.is_empty() && kept.len() < sms.about.len() {
+        sms.about = kept;
+        sms.body = None;
     }
 }
 

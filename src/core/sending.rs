@@ -4,7 +4,7 @@
 //! tell the latest state; the report moves a patient's wish along and raises tasks for people.
 
 use super::appointment::{Notice, WishState};
-use super::consent::{Permission, may_send};
+use super::consent::{Permission, drop_void, may_send};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -28,6 +28,9 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         row.state = State::InDoubt;
         row.due = now + rules.delivery.reconcile_after;
         return with_row(row, Reason::InDoubt);
+    }
+    if let Effect::SendSms(sms) = &mut row.effect {
+        drop_void(sms, scene, now);
     }
     match may_send(&row, scene, rules, now) {
         Permission::Go => perform(row, scene, rules, now),
