@@ -38,13 +38,25 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
             row.due = at;
             with_row(row, Reason::Postponed)
         }
-        Permission::Never(reason) => {
-            row.state = State::Void;
-            let mut decision = with_row(row.clone(), reason);
-            release(&mut decision, &row, scene);
-            decision
-        }
+        Permission::Never(reason) => give_up(row, reason, scene, now),
     }
+}
+
+fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    row.state = State::Void;
+    match &row.effect {
+        Effect::SendHl7(write_back) if reason == Reason::Overdue => {
+            // Nobody at the practice knows of this wish yet.
+            row.state = State::Failed;
+            advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
+            decision.tasks.push(text_failed(&row, now));
+        }
+        Effect::SendHl7(_) | Effect::SendSms(_) => release(&mut decision, &row, scene),
+    }
+    decision.explain(main_appointment(&row), "SEND", reason);
+    decision.outbox.push(row);
+    decision
 }
 
 fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
