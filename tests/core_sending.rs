@@ -341,3 +341,23 @@ fn a_text_in_doubt_that_turns_up_is_adopted_before_the_second_try() {
     assert_eq!(world.sent.len(), 1);
     assert_eq!(row(&world, &id).state, State::Delivered);
 }
+
+#[test]
+fn what_is_underway_is_not_performed_a_second_time() {
+    let (mut world, id) = world_with_booking_underway();
+    assert_eq!(world.send(&id), [Reason::InDoubt]);
+    assert_eq!((world.sent.len(), row(&world, &id).attempts), (1, 1));
+    world.report(&id, in_doubt());
+    assert_eq!(world.send(&id), [Reason::InDoubt]);
+    assert_eq!((world.sent.len(), row(&world, &id).attempts), (1, 1));
+}
+
+#[test]
+fn what_is_not_due_is_not_performed() {
+    let mut world = World::new();
+    world.tell(booked("1", NEXT_TUESDAY));
+    world.tell(support::canceled("1", NEXT_TUESDAY));
+    let held = world.waiting().first().unwrap().id.clone();
+    assert_eq!(world.send(&held), [Reason::Postponed]);
+    assert_eq!(world.kinds(), ["booked"]);
+}

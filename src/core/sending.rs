@@ -22,6 +22,11 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
         return Decision::nothing(None, "SEND", Reason::Unknown);
     };
+    if row.due > now {
+        // Asked for too early, or twice: it is held back, or another try is under way.
+        let reason = if row.state == State::Ready { Reason::Postponed } else { Reason::InDoubt };
+        return Decision::nothing(main_appointment(row), "SEND", reason);
+    }
     let mut row = row.clone();
     if row.is_orphaned(now) && !row.is_repeatable() {
         // It may have been accepted; the sender looks for it before anything else.
