@@ -353,3 +353,11 @@ fn every_word_of_the_lists_is_understood_with_and_without_courtesy() {
         }
     }
 }
+
+#[test]
+fn bare_cancel_raises_a_task_although_the_provider_has_handled_it() {
+    let mut world = world_with_booking();
+    world.reply_as("SM1", JANE, "CANCEL", Some(Handled::Stop));
+    assert!(world.contact(JANE).consent.opted_out);
+    assert_eq!(tasks(&world), [TaskKind::CancelOrOptOut]);
+}
