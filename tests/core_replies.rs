@@ -361,3 +361,11 @@ fn bare_cancel_raises_a_task_although_the_provider_has_handled_it() {
     assert!(world.contact(JANE).consent.opted_out);
     assert_eq!(tasks(&world), [TaskKind::CancelOrOptOut]);
 }
+
+#[test]
+fn keycaps_are_numbers_and_a_novel_is_unclear() {
+    assert_eq!(read("2\u{fe0f}\u{20e3}", &english_words()), Intent::Number(2));
+    let hidden = format!("yes{}but I can not come", " ".repeat(400));
+    assert_eq!(read(&hidden, &english_words()), Intent::Unclear);
+    assert_eq!(read(&format!("STOP{}", "\n".repeat(1_000)), &english_words()), Intent::Stop);
+}
