@@ -361,3 +361,14 @@ fn what_is_not_due_is_not_performed() {
     assert_eq!(world.send(&held), [Reason::Postponed]);
     assert_eq!(world.kinds(), ["booked"]);
 }
+
+#[test]
+fn a_notice_that_no_longer_fits_the_status_is_void() {
+    for status in [Status::Pending, Status::Arrived, Status::Fulfilled] {
+        let (mut world, id) = world_with_waiting_booking();
+        world.tell(support::stating(modified("1", NEXT_TUESDAY), status));
+        world.pass(hours(24));
+        assert!(world.sent.is_empty(), "{status}");
+        assert_eq!(row(&world, &id).state, State::Void);
+    }
+}

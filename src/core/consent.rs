@@ -108,7 +108,12 @@ fn refusal(
     if appointment.patient.phone.as_ref() != Some(&contact.phone) {
         return Some(Reason::Void);
     }
-    if sms.kind == TextKind::Reminder && !appointment.awaits_patient(now) {
+    let fits = if let TextKind::Notice(notice) = sms.kind {
+        notice.fits(appointment.status)
+    } else {
+        appointment.awaits_patient(now)
+    };
+    if !fits {
         return Some(Reason::Void);
     }
     // A missed visit is the one notice that is about the past.
