@@ -199,3 +199,55 @@ fn what_is_overdue_at_night_is_skipped_where_the_opening_is_too_late() {
     assert!(reminders(&world).is_empty());
     assert_eq!(world.appointment("1").disposition, Disposition::Expired);
 }
+
+#[test]
+fn an_offset_of_just_the_least_lead_is_kept_although_timers_are_a_moment_late() {
+    let mut world = World::new();
+    world.rules.reminders.offsets = vec![hours(1)];
+    world.tell(booked("1", NEXT_TUESDAY));
+    world.advance_to(utc("2026-12-08T17:59:59Z"));
+    world.sleep(TimeDelta::milliseconds(1_250));
+    assert_eq!(reminders(&world), ["12-08 13:00"]);
+}
+
+#[test]
+fn an_operator_can_remind_shortly_before_the_visit() {
+    let mut world = world_with_booking();
+    world.rules.reminders.offsets = vec![];
+    world.advance_to(utc("2026-12-08T18:40:00Z"));
+    let texts = world.sent.len();
+    world.turn(None, &Event::RemindNow { appointment: key("1") });
+    world.sleep(TimeDelta::milliseconds(40));
+    assert_eq!(world.sent.len(), texts + 1);
+}
+
+#[test]
+fn a_digest_leaves_out_what_is_about_to_begin() {
+    let mut world = World::new();
+    world.rules.reminders.offsets = vec![hours(2)];
+    world.tell(booked("1", "2026-12-08T09:30:00"));
+    world.tell(booked("2", "2026-12-08T11:00:00"));
+    world.advance_to(utc("2026-12-08T13:59:59Z"));
+    world.sleep(TimeDelta::milliseconds(1_100));
+    let listed: Vec<_> = world.last().about.iter().map(|about| about.appointment.clone()).collect();
+    assert_eq!(reminders(&world), ["12-07 19:59", "12-08 09:00"]);
+    assert_eq!(listed, [key("2")]);
+}
+
+#[test]
+fn a_digest_of_which_one_is_called_off_speaks_for_the_others() {
+    let mut world = World::new();
+    world.tell(booked("1", "2026-12-08T10:00:00"));
+    world.tell(booked("2", "2026-12-08T14:00:00"));
+    world.advance_to(utc("2026-12-06T14:59:00Z"));
+    let carrier_is_down = Report::NotDone { failure: Failure::TryLater, code: "429".to_owned() };
+    world.accepts = false;
+    world.advance_to(utc("2026-12-06T15:00:00Z"));
+    let id = world.last().outbox.clone();
+    world.report(&id, carrier_is_down);
+    world.hear(canceled("1", "2026-12-08T10:00:00"));
+    world.pass(minutes(1));
+    assert_eq!(world.kinds(), ["booked", "booked", "reminder", "reminder"]);
+    let body = &world.last().body;
+    assert!(body.contains("2:00 PM") && !body.contains("10:00 AM"), "{body}");
+}

@@ -355,3 +355,11 @@ fn an_unbounded_window_never_moves_anything() {
     world.pass(TimeDelta::days(14));
     assert_eq!(reminders(&world), ["12-06 03:00", "12-07 03:00"]);
 }
+
+#[test]
+fn a_window_until_midnight_closes_at_midnight() {
+    let mut world = World::new();
+    world.rules.reminders.window = Window { finish: None, ..window(9, 20) };
+    world.tell(booked("1", "2026-12-08T08:00:00"));
+    assert_eq!(dues(&world, "1"), ["12-05 23:59", "12-06 23:59"]);
+}

@@ -353,3 +353,19 @@ fn every_word_of_the_lists_is_understood_with_and_without_courtesy() {
         }
     }
 }
+
+#[test]
+fn bare_cancel_raises_a_task_although_the_provider_has_handled_it() {
+    let mut world = world_with_booking();
+    world.reply_as("SM1", JANE, "CANCEL", Some(Handled::Stop));
+    assert!(world.contact(JANE).consent.opted_out);
+    assert_eq!(tasks(&world), [TaskKind::CancelOrOptOut]);
+}
+
+#[test]
+fn keycaps_are_numbers_and_a_novel_is_unclear() {
+    assert_eq!(read("2\u{fe0f}\u{20e3}", &english_words()), Intent::Number(2));
+    let hidden = format!("yes{}but I can not come", " ".repeat(400));
+    assert_eq!(read(&hidden, &english_words()), Intent::Unclear);
+    assert_eq!(read(&format!("STOP{}", "\n".repeat(1_000)), &english_words()), Intent::Stop);
+}

@@ -291,3 +291,84 @@ fn a_text_that_cannot_be_written_goes_to_staff() {
     assert_eq!(world.tasks.len(), 1);
     assert!(world.waiting().is_empty());
 }
+
+#[test]
+fn what_is_settled_is_not_unsettled_by_a_late_report_of_the_sender() {
+    let late =
+        [Report::NoTrace, in_doubt(), not_done(Failure::TryLater), not_done(Failure::Permanent)];
+    for report in late {
+        for settled in [accepted("SM1"), Report::Delivered { id: "SM1".to_owned() }] {
+            let (mut world, id) = world_with_booking_underway();
+            world.report(&id, in_doubt());
+            world.report(&id, settled);
+            let before = row(&world, &id).clone();
+            world.report(&id, report.clone());
+            assert_eq!(row(&world, &id), &before, "{report:?}");
+            assert!(world.tasks.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_callback_that_overtakes_the_answer_stands() {
+    let (mut world, id) = world_with_booking_underway();
+    world.report(&id, undelivered("SM1", Failure::BadNumber));
+    assert_eq!(row(&world, &id).state, State::Failed);
+    world.report(&id, accepted("SM1"));
+    assert_eq!(row(&world, &id).state, State::Failed, "the answer says less than the callback");
+    assert_eq!(world.tasks.len(), 1);
+}
+
+#[test]
+fn a_repeated_callback_of_the_first_try_does_not_fail_the_second() {
+    let (mut world, id) = world_with_booking_underway();
+    world.report(&id, accepted("SM1"));
+    world.report(&id, undelivered("SM1", Failure::TryLater));
+    world.pass(minutes(31));
+    assert_eq!(row(&world, &id).state, State::Sending);
+    world.report(&id, undelivered("SM1", Failure::TryLater));
+    assert_eq!(row(&world, &id).state, State::Sending);
+    assert!(world.tasks.is_empty());
+}
+
+#[test]
+fn a_text_in_doubt_that_turns_up_is_adopted_before_the_second_try() {
+    let (mut world, id) = world_with_booking_underway();
+    world.report(&id, in_doubt());
+    world.report(&id, Report::NoTrace);
+    world.report(&id, Report::Delivered { id: "SM1".to_owned() });
+    world.pass(hours(1));
+    assert_eq!(world.sent.len(), 1);
+    assert_eq!(row(&world, &id).state, State::Delivered);
+}
+
+#[test]
+fn what_is_underway_is_not_performed_a_second_time() {
+    let (mut world, id) = world_with_booking_underway();
+    assert_eq!(world.send(&id), [Reason::InDoubt]);
+    assert_eq!((world.sent.len(), row(&world, &id).attempts), (1, 1));
+    world.report(&id, in_doubt());
+    assert_eq!(world.send(&id), [Reason::InDoubt]);
+    assert_eq!((world.sent.len(), row(&world, &id).attempts), (1, 1));
+}
+
+#[test]
+fn what_is_not_due_is_not_performed() {
+    let mut world = World::new();
+    world.tell(booked("1", NEXT_TUESDAY));
+    world.tell(support::canceled("1", NEXT_TUESDAY));
+    let held = world.waiting().first().unwrap().id.clone();
+    assert_eq!(world.send(&held), [Reason::Postponed]);
+    assert_eq!(world.kinds(), ["booked"]);
+}
+
+#[test]
+fn a_notice_that_no_longer_fits_the_status_is_void() {
+    for status in [Status::Pending, Status::Arrived, Status::Fulfilled] {
+        let (mut world, id) = world_with_waiting_booking();
+        world.tell(support::stating(modified("1", NEXT_TUESDAY), status));
+        world.pass(hours(24));
+        assert!(world.sent.is_empty(), "{status}");
+        assert_eq!(row(&world, &id).state, State::Void);
+    }
+}

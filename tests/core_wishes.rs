@@ -224,3 +224,54 @@ fn an_echo_that_brings_another_provider_is_reflected_and_told() {
     assert_eq!(wish(&world, "1"), Some((WishKind::Confirm, WishState::Reflected)));
     assert_eq!(world.kinds(), ["booked", "confirm_noted", "modified"]);
 }
+
+/// Both outlets are down: the wish waits for its next try.
+fn world_with_waiting_wish(text: &str) -> World {
+    let mut world = world_with_booking();
+    world.accepts = false;
+    world.reply(JANE, text);
+    let row = write_back(&world);
+    let busy = Report::NotDone { failure: Failure::TryLater, code: "AR".to_owned() };
+    world.report(&row, busy);
+    world.written.clear();
+    world.accepts = true;
+    world
+}
+
+#[test]
+fn a_wish_that_was_taken_back_is_not_written_any_more() {
+    let mut world = world_with_waiting_wish("C");
+    world.reply(JANE, "X");
+    world.pass(hours(1));
+    let wishes: Vec<_> = world.written.iter().map(|written| written.wish).collect();
+    assert_eq!(wishes, [WishKind::Cancel]);
+    assert_eq!(wish(&world, "1"), Some((WishKind::Cancel, acknowledged())));
+}
+
+#[test]
+fn a_wish_for_the_old_time_is_not_written_after_a_new_one() {
+    let mut world = world_with_waiting_wish("X");
+    world.hear(rescheduled("1", LATER));
+    world.pass(hours(1));
+    assert!(world.written.is_empty());
+    assert!(world.tasks.is_empty());
+}
+
+#[test]
+fn a_wish_that_the_ehr_has_come_to_by_itself_is_not_written() {
+    let mut world = world_with_waiting_wish("C");
+    world.hear(confirmed("1", NEXT_TUESDAY));
+    world.pass(hours(1));
+    assert!(world.written.is_empty());
+    assert_eq!(wish(&world, "1"), Some((WishKind::Confirm, WishState::Reflected)));
+}
+
+#[test]
+fn a_wish_that_ran_out_of_time_fails_with_a_task() {
+    let mut world = world_with_waiting_wish("X");
+    world.sleep(hours(25));
+    assert!(world.written.is_empty());
+    assert_eq!(wish(&world, "1"), Some((WishKind::Cancel, WishState::Failed)));
+    assert_eq!(world.tasks.len(), 1);
+    assert_eq!(world.tasks[0].kind, TaskKind::WriteBackFailed);
+}

@@ -3,10 +3,10 @@
 //! This is the last gate before a text leaves the house. Whatever happened since the text was
 //! planned (the appointment moved, the patient texted STOP, the day ended) is seen here.
 
-use super::appointment::{Appointment, Notice};
+use super::appointment::{Appointment, Notice, WishState};
 use super::contact::Contact;
 use super::delivery::Outgoing;
-use super::effect::{Effect, Sms, TextKind};
+use super::effect::{About, Effect, Sms, TextKind, WriteBack};
 use super::local_time::Zone;
 use super::reason::Reason;
 use super::reminder::next_opening;
@@ -28,12 +28,44 @@ pub enum Permission {
 /// Decides whether a row of the outbox may be performed now.
 #[must_use]
 pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
-    if now > row.not_after {
-        return Permission::Never(Reason::Overdue);
-    }
+    let is_overdue = now > row.not_after;
     match &row.effect {
+        Effect::SendHl7(write_back) if !is_wished(write_back, scene) => {
+            Permission::Never(Reason::Void)
+        }
+        Effect::SendHl7(_) | Effect::SendSms(_) if is_overdue => Permission::Never(Reason::Overdue),
         Effect::SendHl7(_) => Permission::Go,
         Effect::SendSms(sms) => may_text(sms, scene, rules, now),
+    }
+}
+
+/// Whether the patient still wishes what was to be written. An older wish that waits for its next
+/// try must not undo a newer one, nor call off the new time of a visit that was moved.
+fn is_wished(write_back: &WriteBack, scene: &Scene) -> bool {
+    let known = scene.appointments.get(&write_back.appointment);
+    let Some(wish) = known.and_then(|known| known.wish.as_ref()) else { return false };
+    let is_open = match wish.state {
+        WishState::Requested | WishState::Sent(_) | WishState::Acknowledged(_) => true,
+        WishState::Reflected | WishState::Failed => false,
+    };
+    is_open && wish.kind == write_back.wish
+}
+
+/// Leaves in a reminder the appointments that it still may speak of, if any is left; the words are
+/// written anew then.
+pub fn drop_void(sms: &mut Sms, scene: &Scene, now: Timestamp) {
+    if sms.kind != TextKind::Reminder {
+        return;
+    }
+    let contact = scene.contact(&sms.to);
+    let is_current = |about: &About| {
+        let known = scene.appointments.get(&about.appointment);
+        known.is_some_and(|a| refusal(sms, about.generation, a, &contact, now).is_none())
+    };
+    let kept: Vec<About> = sms.about.iter().filter(|about| is_current(about)).cloned().collect();
+    if !kept.is_empty() && kept.len() < sms.about.len() {
+        sms.about = kept;
+        sms.body = None;
     }
 }
 
@@ -76,7 +108,12 @@ fn refusal(
     if appointment.patient.phone.as_ref() != Some(&contact.phone) {
         return Some(Reason::Void);
     }
-    if sms.kind == TextKind::Reminder && !appointment.awaits_patient(now) {
+    let fits = if let TextKind::Notice(notice) = sms.kind {
+        notice.fits(appointment.status)
+    } else {
+        appointment.awaits_patient(now)
+    };
+    if !fits {
         return Some(Reason::Void);
     }
     // A missed visit is the one notice that is about the past.

@@ -11,7 +11,7 @@ use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind, Write
 use super::event::{Handled, Reply};
 use super::ids::AppointmentKey;
 use super::reason::Reason;
-use super::reply::{Intent, read};
+use super::reply::{Intent, fold, read};
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
@@ -50,6 +50,10 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
 
 fn intent_of(reply: &Reply, language: Option<&str>, rules: &Rules) -> Intent {
     match reply.handled {
+        // The provider blocks on this word too, and the patient may have meant the visit.
+        Some(Handled::Stop) if fold(reply.body.expose()) == "cancel" => {
+            return Intent::CancelOrStop;
+        }
         Some(Handled::Stop) => return Intent::Stop,
         Some(Handled::Start) => return Intent::Start,
         Some(Handled::Help) => return Intent::Help,

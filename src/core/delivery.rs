@@ -155,13 +155,12 @@ impl Outgoing {
 
     /// Applies a report; the row says afterwards what is to be done next, and when.
     pub fn apply(&mut self, report: &Report, now: Timestamp, rules: &DeliveryRules) {
+        if self.is_outdated(report) {
+            return;
+        }
         if let Report::Accepted { id } | Report::Delivered { id } | Report::Undelivered { id, .. } =
             report
         {
-            // A late report of an earlier try does not speak for a later one.
-            if self.state == State::Accepted && self.provider_id.as_ref().is_some_and(|p| p != id) {
-                return;
-            }
             self.provider_id = Some(id.clone());
         }
         match report {
@@ -203,6 +202,28 @@ impl Outgoing {
         }
         if self.state == State::Ready && self.due > self.not_after {
             self.state = State::Failed;
+        }
+    }
+
+    /// Whether a report says nothing that is not known, and known better: the sender's answer, the
+    /// provider's callbacks and a search overtake each other and are repeated.
+    fn is_outdated(&self, report: &Report) -> bool {
+        let is_known = |id: &String| self.provider_id.as_ref() == Some(id);
+        // A late report of an earlier try does not speak for a later one.
+        let is_other = |id| self.state == State::Accepted && !is_known(id);
+        match report {
+            Report::Accepted { id } => is_known(id) || is_other(id),
+            Report::Delivered { id } => is_other(id),
+            Report::Undelivered { id, .. } => {
+                is_other(id) || (is_known(id) && self.state != State::Accepted)
+            }
+            // These speak of the try that is under way.
+            Report::NotDone { .. } | Report::InDoubt { .. } | Report::NoTrace => match self.state {
+                State::Sending | State::InDoubt => false,
+                State::Ready | State::Accepted | State::Delivered | State::Failed | State::Void => {
+                    true
+                }
+            },
         }
     }
 

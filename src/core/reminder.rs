@@ -77,7 +77,10 @@ pub fn next_opening(from: Timestamp, zone: Zone, window: Window) -> Timestamp {
 /// The last minute of the window that closed before `at`.
 fn last_moment_before(at: Timestamp, zone: Zone, window: Window) -> Option<Timestamp> {
     let local = zone.local(at);
-    let finish = window.finish?;
+    let Some(finish) = window.finish else {
+        // Open until midnight.
+        return Some(moment(local.date(), NaiveTime::MIN, zone) - TimeDelta::minutes(1));
+    };
     let day = if local.time() >= finish { Some(local.date()) } else { local.date().pred_opt() };
     Some(moment(day?, finish, zone) - TimeDelta::minutes(1))
 }

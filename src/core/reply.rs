@@ -55,6 +55,9 @@ impl fmt::Display for Intent {
 const CARRIER_STOP: [&str; 7] =
     ["stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout"];
 
+/// Nobody answers a reminder with a novel: what has more characters is unclear, and not read.
+const READ_MAX: usize = 400;
+
 /// How many words of courtesy may stand at either end of what a patient means.
 const COURTESY_MAX: usize = 6;
 
@@ -135,6 +138,9 @@ impl From<WordsFile> for Words {
 /// ```
 #[must_use]
 pub fn read(text: &str, words: &Words) -> Intent {
+    if text.trim().chars().nth(READ_MAX).is_some() {
+        return Intent::Unclear;
+    }
     let folded = fold(text);
     if CARRIER_STOP.contains(&folded.as_str()) || words.stop.contains(&folded) {
         return Intent::Stop;
@@ -204,8 +210,7 @@ fn without_courtesy(folded: &str, words: &Words) -> String {
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len().min(200));
-    // Nobody answers a reminder with a novel; what is longer is unclear anyway.
-    for c in text.chars().take(400).flat_map(char::to_lowercase) {
+    for c in text.trim_start().chars().take(READ_MAX).flat_map(char::to_lowercase) {
         match plain(c) {
             Folded::Letter(letter) => folded.push(letter),
             Folded::Pair(pair) => folded.push_str(pair),
@@ -238,13 +243,15 @@ fn plain(c: char) -> Folded {
         'ñ' => Folded::Letter('n'),
         'ç' => Folded::Letter('c'),
         'ß' => Folded::Pair("ss"),
-        // "can't" and "cant" are one word; so are an emoji and its toned or joined variants.
+        // "can't" and "cant" are one word; so are an emoji and its toned or joined variants, and a
+        // digit and its keycap.
         '\''
         | '\u{2018}'
         | '\u{2019}'
         | '`'
         | '\u{300}'..='\u{36f}'
         | '\u{200d}'
+        | '\u{20e3}'
         | '\u{fe0e}'
         | '\u{fe0f}'
         | '\u{1f3fb}'..='\u{1f3ff}' => Folded::Nothing,

@@ -4,7 +4,7 @@
 //! tell the latest state; the report moves a patient's wish along and raises tasks for people.
 
 use super::appointment::{Notice, WishState};
-use super::consent::{Permission, may_send};
+use super::consent::{Permission, drop_void, may_send};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -22,6 +22,11 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
         return Decision::nothing(None, "SEND", Reason::Unknown);
     };
+    if row.due > now {
+        // Asked for too early, or twice: it is held back, or another try is under way.
+        let reason = if row.state == State::Ready { Reason::Postponed } else { Reason::InDoubt };
+        return Decision::nothing(main_appointment(row), "SEND", reason);
+    }
     let mut row = row.clone();
     if row.is_orphaned(now) && !row.is_repeatable() {
         // It may have been accepted; the sender looks for it before anything else.
@@ -29,19 +34,34 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         row.due = now + rules.delivery.reconcile_after;
         return with_row(row, Reason::InDoubt);
     }
+    if let Effect::SendSms(sms) = &mut row.effect {
+        drop_void(sms, scene, now);
+    }
     match may_send(&row, scene, rules, now) {
         Permission::Go => perform(row, scene, rules, now),
         Permission::Later(at) => {
             row.due = at;
             with_row(row, Reason::Postponed)
         }
-        Permission::Never(reason) => {
-            row.state = State::Void;
-            let mut decision = with_row(row.clone(), reason);
-            release(&mut decision, &row, scene);
-            decision
-        }
+        Permission::Never(reason) => give_up(row, reason, scene, now),
     }
+}
+
+fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    row.state = State::Void;
+    match &row.effect {
+        Effect::SendHl7(write_back) if reason == Reason::Overdue => {
+            // Nobody at the practice knows of this wish yet.
+            row.state = State::Failed;
+            advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
+            decision.tasks.push(text_failed(&row, now));
+        }
+        Effect::SendHl7(_) | Effect::SendSms(_) => release(&mut decision, &row, scene),
+    }
+    decision.explain(main_appointment(&row), "SEND", reason);
+    decision.outbox.push(row);
+    decision
 }
 
 fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use super::appointment::{Appointment, Disposition, Timer, TimerKind};
 use super::contact::Contact;
 use super::effect::{About, Effect, Planned, Sms, TextKind};
@@ -19,6 +21,10 @@ use crate::clock::Timestamp;
 
 /// How many appointments one reminder lists at most; a text of more segments is not read.
 const DIGEST_MAX: usize = 6;
+
+/// How late a timer and its text may be and still count as in time, so that an offset of just
+/// `min_lead` is of use.
+const LATE_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Decides what follows from a timer of `key` that was planned in `generation`.
 #[must_use]
@@ -50,7 +56,7 @@ pub fn decide(
     remind(after, latest.kind, scene, rules, now)
 }
 
-/// Decides on an operator's wish to remind now; hours and caps do not hold it, consent does.
+/// Decides on an operator's wish to remind now: the cap does not hold it, consent and hours do.
 #[must_use]
 pub fn remind_now(key: &AppointmentKey, scene: &Scene, rules: &Rules, now: Timestamp) -> Decision {
     let Some(appointment) = scene.appointments.get(key) else {
@@ -96,7 +102,7 @@ fn remind(
     // A moment that came during a standstill may have become one of the night. It is planned anew,
     // rather than left to wait in the outbox, so that it counts for the day on which it leaves.
     let opening = next_opening(now, start.zone, rules.reminders.window);
-    if start.instant - opening < rules.reminders.min_lead {
+    if start.instant - opening + LATE_MAX < rules.reminders.min_lead {
         return written(after, Reason::TooLate);
     }
     if opening > now {
@@ -110,7 +116,12 @@ fn remind(
         return written(after, Reason::Capped);
     }
     let mut listed = vec![after];
-    listed.extend(same_day(listed.first(), scene, &contact, now));
+    let others = same_day(listed.first(), scene, &contact, now);
+    let is_useful = |other: &Appointment| {
+        let start = other.start.as_ref();
+        start.is_some_and(|start| start.instant - now + LATE_MAX >= rules.reminders.min_lead)
+    };
+    listed.extend(others.into_iter().filter(is_useful));
     queue(listed, contact, rules, now)
 }
 
@@ -186,7 +197,8 @@ fn queue(
     let Some(first) = listed.first() else { return decision };
     contact.count_reminder(first.patient.id.as_deref(), now);
     let earliest = listed.iter().filter_map(|a| a.start.as_ref()).map(|s| s.instant).min();
-    let not_after = earliest.map_or(now, |start| (start - rules.reminders.min_lead).max(now));
+    let not_after =
+        earliest.map_or(now, |start| (start - rules.reminders.min_lead).max(now)) + LATE_MAX;
     let language = first.patient.language.clone();
     for (index, appointment) in listed.iter_mut().enumerate() {
         appointment.disposition = match appointment.disposition {
