@@ -31,6 +31,9 @@ use tokio::sync::Mutex;
 
 const ROUNDS: u64 = 100;
 const CONNECTIONS: u64 = 4;
+const FIRST_AREA: u64 = 212;
+/// A guard against waiting for ever; what is awaited takes seconds.
+const SETTLED_WITHIN: Duration = Duration::from_secs(240);
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 const TOKEN: &str = "token-of-the-stand-in";
 const NUMBER: &str = "+15105550100";
@@ -38,8 +41,9 @@ const NUMBER: &str = "+15105550100";
 /// Booking number `index`: everything about it follows from its number.
 fn booking(index: u64) -> SimAppointment {
     let own = str::to_owned;
-    // 555-0100 to 555-0199 is kept free in every area code.
-    let phone = format!("+1{}55501{:02}", 201 + index / 100 % 700, index % 100);
+    // 555-0100 to 555-0199 is kept free in every area code; 212 to 289 are codes of places.
+    assert!(index < 7_800, "every booking has a phone of its own");
+    let phone = format!("+1{}55501{:02}", FIRST_AREA + index / 100, index % 100);
     let start = Clock::system().now() + chrono::TimeDelta::days(10);
     SimAppointment {
         id: format!("V{index}"),
@@ -128,7 +132,9 @@ async fn nothing_acknowledged_is_lost_and_no_text_is_sent_twice() {
         daemon.kill();
     }
     let daemon = Daemon::start(&config);
-    settle(&peers).await;
+    if tokio::time::timeout(SETTLED_WITHIN, settle(&peers)).await.is_err() {
+        panic!("not everything arrived: {}", missing(&peers).await);
+    }
     daemon.terminate();
     check_peers(&peers).await;
     check_store(folder.path(), &peers).await;
@@ -273,7 +279,7 @@ fn booking_of(text: &Text) -> Option<u64> {
     let digits = text.to.as_str().strip_prefix("+1")?;
     let area: u64 = digits.get(..3)?.parse().ok()?;
     let line: u64 = digits.get(8..)?.parse().ok()?;
-    Some((area - 201) * 100 + line)
+    Some((area - FIRST_AREA) * 100 + line)
 }
 
 /// Waits until so many more bookings are acknowledged.
@@ -302,6 +308,18 @@ async fn settle(peers: &Arc<Peers>) {
             replied.is_subset(&told)
         })
         .await;
+}
+
+/// What has not arrived, for the message of a failure.
+async fn missing(peers: &Arc<Peers>) -> String {
+    let texts = peers.carrier.all_texts();
+    let told: BTreeSet<u64> = booked(&texts).filter_map(booking_of).collect();
+    let wished: BTreeSet<u64> = peers.ehr.transcript().iter().filter_map(confirmed).collect();
+    let acknowledged = peers.acknowledged.lock().await;
+    let replied = peers.replied.lock().await;
+    let texts: Vec<_> = acknowledged.difference(&told).collect();
+    let wishes: Vec<_> = replied.difference(&wished).collect();
+    format!("texts of {texts:?}, wishes of {wishes:?}")
 }
 
 fn booked(texts: &[Text]) -> impl Iterator<Item = &Text> {

@@ -336,7 +336,8 @@ async fn the_corpus_is_answered_frame_by_frame_and_nothing_of_it_disappears() {
         sender.send(&bytes).await;
         let answers = sender.finish().await;
         let stored = stored(&world, &format!("f{n}"));
-        let is_ack = name.starts_with("ack_");
+        // One of them is an acknowledgment by name only: its MSA is glued into the MSH.
+        let is_ack = name.starts_with("ack_") && name != "ack_adr_a19";
         assert_eq!(answers.len(), if is_ack { 0 } else { ends }, "{name}");
         for answer in &answers {
             assert!(answer.segment("MSA").is_some(), "{name}");
