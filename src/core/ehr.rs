@@ -6,7 +6,9 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{Appointment, Disposition, Notice, Status, WishKind, WishState};
+use super::appointment::{
+    Appointment, Disposition, Notice, Status, TimerKind, WishKind, WishState,
+};
 use super::claim::{Claim, EhrEvent};
 use super::consent::spread;
 use super::contact::{ConsentCause, Contact, HeldCancel};
@@ -174,8 +176,13 @@ impl Turn<'_> {
             }
             after.timers = reminder::plan(after, &self.rules.reminders, self.now);
         } else if !after.status.is_open() || after.patient.deceased {
-            after.timers.retain(|timer| timer.kind == super::appointment::TimerKind::Expire);
+            after.timers.retain(|timer| timer.kind == TimerKind::Expire);
         }
+        let end = after.ends_at();
+        for timer in after.timers.iter_mut().filter(|timer| timer.kind == TimerKind::Expire) {
+            timer.due = end.unwrap_or(timer.due);
+        }
+        after.timers.sort_by_key(|timer| timer.due);
     }
 
     /// The first reason for which no notice is sent.
