@@ -1,5 +1,11 @@
 //! What is checked when a text leaves, what becomes of it, and what no sequence of events may do.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails fails its test"
+)]
+
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
