@@ -111,6 +111,8 @@ struct Peers {
     next: AtomicU64,
     /// Bookings that were acknowledged.
     acknowledged: Mutex<BTreeSet<u64>>,
+    /// Bookings whose patient has texted "C".
+    texted: Mutex<BTreeSet<u64>>,
     /// Bookings whose patient's "C" was answered with 200.
     replied: Mutex<BTreeSet<u64>>,
 }
@@ -167,6 +169,7 @@ async fn set_up(folder: &Path, tasks: &Tasks) -> (Arc<Peers>, PathBuf) {
         feed,
         next: AtomicU64::new(0),
         acknowledged: Mutex::default(),
+        texted: Mutex::default(),
         replied: Mutex::default(),
     };
     (Arc::new(peers), config)
@@ -251,21 +254,20 @@ async fn feed(peers: &Arc<Peers>) {
     }
 }
 
-/// Every fifth patient answers the text, once.
+/// Every fifth patient answers the text, once: a second "C" would rightly be answered again.
 async fn replies(peers: &Arc<Peers>) {
-    let mut answered: BTreeSet<u64> = BTreeSet::new();
     loop {
-        let done = peers.replied.lock().await.clone();
+        let texted = peers.texted.lock().await.clone();
         let open = |text: &Text| {
             let index = booking_of(text)?;
-            let is_due = index % 5 == 0 && !done.contains(&index) && !answered.contains(&index);
+            let is_due = index % 5 == 0 && !texted.contains(&index);
             (text.direction == Direction::OutboundApi && is_due).then_some(index)
         };
         let texts =
             peers.carrier.wait_for(|texts| texts.iter().any(|text| open(text).is_some())).await;
         let due: BTreeSet<u64> = texts.iter().filter_map(open).collect();
         for index in due {
-            answered.insert(index);
+            peers.texted.lock().await.insert(index);
             let phone = PhoneNumber::parse_e164(&booking(index).patient.phone).unwrap();
             let reply = peers.carrier.reply(&phone, "C").await;
             if reply.is_some_and(|reply| reply.http_status == Some(200)) {

@@ -85,7 +85,10 @@ impl Turn<'_> {
         }
         let mut contact = self.scene.contact(phone?);
         self.hear_consent(after, &mut contact);
-        contact.appointments.insert(after.key.clone());
+        // A row that is not at hand was not needed: it cannot be told to be over.
+        contact.follow(&after.key, |key| {
+            self.scene.appointments.get(key).is_some_and(|known| known.is_over(self.now))
+        });
         self.mourn(after, &contact);
         Some(contact)
     }
@@ -267,7 +270,7 @@ impl Turn<'_> {
             let index = self.decision.effects.len();
             contact.held = Some(HeldCancel {
                 appointment: after.key.clone(),
-                outbox: OutboxId::of(self.now, self.scene.seq, index),
+                outbox: OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index),
                 until: due,
             });
         }

@@ -67,8 +67,7 @@ struct Parked {
 struct Answers {
     verdicts: Vec<Verdict>,
     decided: Vec<Answer>,
-    work: BTreeMap<Lane, Vec<OutboxId>>,
-    rows: BTreeMap<OutboxId, Outgoing>,
+    work: BTreeMap<Lane, Vec<Outgoing>>,
 }
 
 #[derive(Debug, Default)]
@@ -185,6 +184,8 @@ impl Engine {
     /// Takes one batch and says when to wake next.
     fn take(&mut self, mut inputs: Inputs) -> Result<Timestamp, Error> {
         let now = self.clock.now();
+        // A lane that has ended asks for nothing any more.
+        self.parked.retain(|_, parked| !parked.reply.is_closed());
         inputs.timers = self.due_timers(now)?;
         inputs.sends = self.due_sends(now)?;
         if !inputs.order.is_empty() || !inputs.timers.is_empty() || !inputs.sends.is_empty() {
@@ -291,10 +292,9 @@ impl Engine {
         for ((_, reply), answer) in inputs.events.into_iter().zip(answers.decided) {
             drop(reply.send(answer));
         }
-        for (lane, ids) in answers.work {
-            let work: Vec<Work> = ids
+        for (lane, rows) in answers.work {
+            let work: Vec<Work> = rows
                 .iter()
-                .filter_map(|id| answers.rows.get(id))
                 .filter(|row| matches!(row.state, State::Sending | State::InDoubt))
                 .map(|row| self.work(row))
                 .collect();
@@ -376,12 +376,14 @@ fn decide_all(
     }
     for send in &inputs.sends {
         batch.spend(&send.key);
+        let before = batch.outgoing(&send.outbox)?;
         turn::act(batch, frame, *seq, &Event::SendDue { outbox: send.outbox.clone() })?;
         seq.0 += 1;
-        if let Some(row) = batch.outgoing(&send.outbox)? {
-            answers.rows.insert(send.outbox.clone(), row);
+        let after = batch.outgoing(&send.outbox)?;
+        // Only what this turn claimed is handed out: a row that stays as it was is under way.
+        if let Some(row) = after.filter(|row| before.as_ref() != Some(row)) {
+            answers.work.entry(send.lane.clone()).or_default().push(row);
         }
-        answers.work.entry(send.lane.clone()).or_default().push(send.outbox.clone());
     }
     Ok(answers)
 }
