@@ -1,7 +1,7 @@
 //! Bytes on a socket: what comes in by MLLP, well formed or not, and what is answered.
 //!
 //! The daemon runs between its stand-ins; every test talks to its real port.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of a test")]
 
 use std::path::PathBuf;
 use std::time::Duration;
