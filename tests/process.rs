@@ -1,6 +1,6 @@
 //! The binary as systemd runs it: notifications, signals, exit codes.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 const SETTINGS: &str = r#"
 [store]
 path = "store"
-free_bytes_min = 0
+free_bytes_min = 1048576
 [http]
 listen = "127.0.0.1:0"
 [[hl7.listener]]
@@ -181,7 +181,12 @@ impl Daemon {
     fn wait_for(&mut self, wanted: &str) -> String {
         let mut datagram = [0; 4096];
         loop {
-            let count = self.socket.recv(&mut datagram).unwrap();
+            let Ok(count) = self.socket.recv(&mut datagram) else {
+                let _killed = self.child.kill().is_ok();
+                let mut log = String::new();
+                self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+                panic!("no {wanted}\n{log}");
+            };
             let text = String::from_utf8_lossy(datagram.get(..count).unwrap()).into_owned();
             if text.lines().any(|line| line == wanted) {
                 return text;
