@@ -19,8 +19,10 @@ use crate::settings::{self, Settings};
 use crate::store::{Memory, Store};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
 
-/// How often it is looked whether the engine still runs.
+/// How often it is looked whether the engine still runs; sooner if a watchdog wants it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A shorter watchdog than twice this is a slip in the unit; it is not served.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let settings = load(config)?;
@@ -84,12 +86,15 @@ async fn attend(config: &Config, running: &Running, log: Option<&LogLevel>) -> R
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
+    let look_every = sd_notify::watchdog_enabled()
+        .map_or(LOOK_EVERY, |within| (within / 2).clamp(LOOK_EVERY_MIN, LOOK_EVERY));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => reload(config, running, log),
-            () = tokio::time::sleep(LOOK_EVERY) => {
+            () = tokio::time::sleep(look_every) => {
                 if running.has_failed() {
                     return Err(Failure::Failed("the engine has stopped; see the log".to_owned()));
                 }
@@ -103,7 +108,10 @@ async fn attend(config: &Config, running: &Running, log: Option<&LogLevel>) -> R
 }
 
 fn reload(config: &Config, running: &Running, log: Option<&LogLevel>) {
-    notify(&[NotifyState::Reloading]);
+    let mut reloading = vec![NotifyState::Reloading];
+    // Type=notify-reload waits for an answer that is younger than its signal.
+    reloading.extend(NotifyState::monotonic_usec_now().ok());
+    notify(&reloading);
     match load(config) {
         Ok(settings) => {
             if let Some(log) = log

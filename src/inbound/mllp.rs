@@ -20,9 +20,11 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub use super::nack::NackPolicy;
+
 use super::intake::{Frame, Intake, Parsed, Trouble};
+use super::nack::{judge, rank};
 use crate::clock::Clock;
-use crate::engine::rows::Filed;
 use crate::engine::{Handle, Pending, Verdict};
 use crate::hl7::ack::{AckCode, AckError, Answer, ErrorCode, acknowledge};
 use crate::hl7::frame::{self, Incoming, MllpCodec};
@@ -42,18 +44,6 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 /// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
-
-/// When a stored message that could not be understood is answered with an error.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum NackPolicy {
-    /// Never: it is stored, and an EHR that waits for it to be accepted would wait for ever.
-    #[default]
-    Never,
-    /// If it is no HL7 message.
-    ParseErrors,
-    /// If it is none, or the mapping found no event in it.
-    MappingErrors,
-}
 
 /// How one listener behaves.
 #[derive(Debug, Clone)]
@@ -315,6 +305,9 @@ impl Shared {
         let mut request = None;
         for (verdict, message, trouble) in results {
             self.metrics.verdict(&self.intake.source, &verdict);
+            if matches!(verdict, Verdict::Stored { .. }) {
+                self.metrics.heard(&self.intake.source, self.clock.now());
+            }
             let judged = judge(&verdict, trouble, self.options.nack_policy);
             if rank(judged.0) > rank(worst.0) {
                 worst = judged;
@@ -380,50 +373,6 @@ pub fn new_control_id(now: crate::clock::Timestamp) -> String {
     let _filled = getrandom::fill(&mut random).is_ok();
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
     hl7::control_id(millis, u64::from_be_bytes(random))
-}
-
-type Judged = (hl7::Verdict, Option<(ErrorCode, &'static str)>);
-
-/// What the sender is told of a verdict.
-fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> Judged {
-    let content = |is_told: bool, code, text| {
-        if is_told {
-            (hl7::Verdict::ContentError, Some((code, text)))
-        } else {
-            (hl7::Verdict::Accepted, None)
-        }
-    };
-    match (verdict, trouble) {
-        (Verdict::NotStored(_), _) => {
-            (hl7::Verdict::Rejected, Some((ErrorCode::Internal, "not stored, send again later")))
-        }
-        (_, Trouble::Headless) => {
-            (hl7::Verdict::Rejected, Some((ErrorCode::SegmentSequence, "no readable MSH segment")))
-        }
-        (_, Trouble::NotForUs) => (
-            hl7::Verdict::Rejected,
-            Some((ErrorCode::UnsupportedProcessingId, "not taken by this listener")),
-        ),
-        (Verdict::Stored { filed: Filed::Quarantined(_), .. }, Trouble::Mapping) => content(
-            matches!(policy, NackPolicy::MappingErrors),
-            ErrorCode::RequiredFieldMissing,
-            "stored, and no event could be read from it",
-        ),
-        (Verdict::Stored { filed: Filed::Quarantined(_), .. }, _) => content(
-            !matches!(policy, NackPolicy::Never),
-            ErrorCode::DataType,
-            "stored, and cannot be read as HL7 v2",
-        ),
-        (Verdict::Stored { .. }, _) => (hl7::Verdict::Accepted, None),
-    }
-}
-
-const fn rank(verdict: hl7::Verdict) -> u8 {
-    match verdict {
-        hl7::Verdict::Accepted => 0,
-        hl7::Verdict::ContentError => 1,
-        hl7::Verdict::Rejected => 2,
-    }
 }
 
 /// The reading half of a connection.

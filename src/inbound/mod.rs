@@ -2,5 +2,6 @@
 
 pub mod intake;
 pub mod mllp;
+mod nack;
 pub mod poll;
 pub mod sms;
