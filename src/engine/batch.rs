@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
         if let Some((_, value)) = self.plain.get(key) {
             return Ok(value.clone());
         }
-        let row = self.store.get(key)?;
+        let row = read(self.store, key)?;
         let version = Version::of(row.as_ref());
         let value = row.map(|row| row.value);
         self.plain.insert(key.clone(), (version, value.clone()));
@@ -185,6 +185,11 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Reads a row for a decision: so that the store need not look again when the commit asks for it.
+fn read(store: &dyn Store, key: &Key) -> Result<Option<Row>, store::Error> {
+    Ok(store.snapshot(std::slice::from_ref(key))?.pop().flatten())
+}
+
 fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
     store: &dyn Store,
     rows: &mut Rows<K, V>,
@@ -195,7 +200,7 @@ fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
         return Ok(held.after.clone());
     }
     let key = key()?;
-    let row: Option<Row> = store.get(&key)?;
+    let row = read(store, &key)?;
     let version = Version::of(row.as_ref());
     let value: Option<V> = match &row {
         Some(row) => Some(rows::decode(key.table(), &row.value)?),
