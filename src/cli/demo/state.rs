@@ -3,7 +3,7 @@
 //! Reads the stand-ins and the daemon's reading side; changes nothing. Names and texts go out as
 //! they are: the page is on loopback, and everybody in it is invented.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, TaskKind};
 use crate::core::ids::{OutboxId, Seq};
 use crate::core::phone::{PhoneNumber, Region};
+use crate::core::reason::{Outcome, Reason};
 use crate::engine::rows::{Cause, Entry, Filed};
 use crate::engine::view::{Filter, Subject, View};
 use crate::sim::ehr::{Line, SimAppointment};
@@ -44,7 +45,7 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
     let moments = moments(&appointments, &waiting);
     let next = moments.iter().find(|moment| moment.at > now).map(moment_json);
     let engine: Result<Vec<Value>, String> =
-        appointments.iter().rev().map(|row| engine_json(&view, row, &waiting)).collect();
+        appointments.iter().rev().map(|row| engine_json(&view, row, &waiting, now)).collect();
     let tasks = view.query(Subject::Tasks, &filter()).map_err(|error| error.to_string())?;
     Ok(json!({
         "now": now,
@@ -58,6 +59,7 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
             .map(|(index, line)| line_json(index, line)).collect::<Vec<_>>(),
         "phones": phones(desk, &view)?,
         "engine": engine?,
+        "others": others(&view, &appointments)?,
         "tasks": tasks.iter().map(|row| task_json(row, &appointments)).collect::<Vec<_>>(),
     }))
 }
@@ -244,14 +246,22 @@ fn bubble_json(text: &Text) -> Value {
     })
 }
 
-fn engine_json(view: &View, row: &Appointment, waiting: &[Outgoing]) -> Result<Value, String> {
+fn engine_json(
+    view: &View,
+    row: &Appointment,
+    waiting: &[Outgoing],
+    now: Timestamp,
+) -> Result<Value, String> {
     let own = waiting.iter().filter(|waits| is_about(waits, row));
     let mut history = Vec::new();
+    let mut told = BTreeSet::new();
     for seq in row.history.iter().rev().take(HISTORY_MAX) {
         let Some((entry, _)) = view.entry(*seq).map_err(|error| error.to_string())? else {
             continue;
         };
-        history.extend(entry_json(view, *seq, &entry, row));
+        if !is_step(&entry, &mut told) {
+            history.extend(entry_json(view, *seq, &entry, Some(row)));
+        }
     }
     let location = row.location.as_ref().map(|location| place_name(&location.code));
     Ok(json!({
@@ -268,7 +278,9 @@ fn engine_json(view: &View, row: &Appointment, waiting: &[Outgoing]) -> Result<V
             .map(|timer| json!({ "at": timer.due, "what": timer_name(*timer) }))
             .collect::<Vec<_>>(),
         "waiting": own
-            .map(|waits| json!({ "at": waits.due, "what": effect_name(&waits.effect) }))
+            .map(|waits| json!({
+                "at": waits.due, "what": effect_name(&waits.effect), "is_due": waits.due <= now,
+            }))
             .collect::<Vec<_>>(),
         "history": history,
     }))
@@ -290,14 +302,39 @@ fn wish_json(wish: &Wish) -> Value {
     })
 }
 
-/// The lines of an entry that concern an appointment, the last first.
-fn entry_json(view: &View, seq: Seq, entry: &Entry, row: &Appointment) -> Vec<Value> {
+/// What patients wrote and the EHR sent that changed no appointment, the last first.
+fn others(view: &View, appointments: &[Appointment]) -> Result<Vec<Value>, String> {
+    let told: BTreeSet<Seq> = appointments.iter().flat_map(|row| row.history.clone()).collect();
+    let rows = view.query(Subject::History, &filter()).map_err(|error| error.to_string())?;
+    let mut lines = Vec::new();
+    let seqs = rows.iter().filter_map(|row| row.get("seq")?.as_u64()).map(Seq);
+    for seq in seqs.filter(|seq| !told.contains(seq)) {
+        let Some((entry, _)) = view.entry(seq).map_err(|error| error.to_string())? else {
+            continue;
+        };
+        match &entry.cause {
+            Cause::Message(_) | Cause::Reply { .. } => {
+                lines.extend(entry_json(view, seq, &entry, None));
+            }
+            Cause::Timer | Cause::Send { .. } | Cause::Delivery { .. } | Cause::Operator { .. } => {
+            }
+        }
+    }
+    lines.truncate(HISTORY_MAX);
+    Ok(lines)
+}
+
+/// The lines of an entry, or of it those that concern an appointment, the last first.
+fn entry_json(view: &View, seq: Seq, entry: &Entry, row: Option<&Appointment>) -> Vec<Value> {
     let cause = cause_name(view, &entry.cause);
     entry
         .outcomes
         .iter()
         .rev()
-        .filter(|outcome| outcome.appointment.as_ref().is_none_or(|key| *key == row.key))
+        .filter(|outcome| match (row, &outcome.appointment) {
+            (Some(row), Some(key)) => *key == row.key,
+            (Some(_) | None, _) => true,
+        })
         .map(|outcome| {
             json!({
                 "seq": seq,
@@ -308,6 +345,17 @@ fn entry_json(view: &View, seq: Seq, entry: &Entry, row: &Appointment) -> Vec<Va
             })
         })
         .collect()
+}
+
+/// Whether an entry is but a step to a later one about the same effect, which tells more.
+fn is_step(entry: &Entry, told: &mut BTreeSet<OutboxId>) -> bool {
+    let (Cause::Send { outbox } | Cause::Delivery { outbox, .. }) = &entry.cause else {
+        return false;
+    };
+    let is_progress = |outcome: &Outcome| {
+        matches!(outcome.because, Reason::Sending | Reason::Accepted | Reason::Delivered)
+    };
+    !told.insert(outbox.clone()) && entry.outcomes.iter().all(is_progress)
 }
 
 fn cause_name(view: &View, cause: &Cause) -> String {

@@ -50,24 +50,20 @@ function draw(id, data, render) {
 }
 
 const formats = new Map();
-function instant(text, options) {
-  const name = JSON.stringify(options);
+function formatted(date, zone, options) {
+  const name = zone + JSON.stringify(options);
   if (!formats.has(name)) {
-    formats.set(name, new Intl.DateTimeFormat("en-US", { timeZone: state.zone, hourCycle: "h23", ...options }));
+    formats.set(name, new Intl.DateTimeFormat("en-US", { timeZone: zone, ...options }));
   }
-  return formats.get(name).format(new Date(text));
+  return formats.get(name).format(date);
 }
-const DAY = { weekday: "short", month: "short", day: "numeric" };
-const when = (text) => instant(text, { ...DAY, hour: "2-digit", minute: "2-digit" });
-const whenExactly = (text) =>
-  instant(text, { ...DAY, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const MINUTE = { weekday: "short", month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+const SECOND = { ...MINUTE, second: "2-digit", timeZoneName: "short" };
+const when = (text) => formatted(new Date(text), state.zone, MINUTE);
+const whenExactly = (text) => formatted(new Date(text), state.zone, SECOND);
 /** A time of the practice's wall clock, which has no zone of its own. */
-function wall(text) {
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone: "UTC", hourCycle: "h23", ...DAY, hour: "2-digit", minute: "2-digit",
-  });
-  return format.format(new Date(text + "Z"));
-}
+const wall = (text) => formatted(new Date(text + "Z"), "UTC", MINUTE);
+
 function pretty(number) {
   const parts = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(number || "");
   return parts ? `${parts[1]}-${parts[2]}-${parts[3]}` : number || "no phone";
@@ -145,6 +141,10 @@ function moveForm(row) {
     make("button", { type: "button", onclick: () => toggleMove(row), "data-key": row.id + "/keep" }, "Keep"));
 }
 
+const MEANINGS = {
+  S12: "booking", S13: "new time", S14: "change", S15: "cancellation", S26: "no-show",
+  S03: "request to change", S04: "request to cancel",
+};
 function messageRow(line) {
   const key = "message/" + line.index;
   const isOut = line.from === "ehr";
@@ -157,7 +157,8 @@ function messageRow(line) {
     make("summary", { "data-key": key },
       make("time", {}, when(line.at)),
       make("span", { class: "way " + (isOut ? "out" : "in") }, isOut ? "EHR → appointd" : "appointd → EHR"),
-      make("span", {}, line.trigger),
+      make("span", {}, line.trigger, " ",
+        make("span", { class: "row-sub" }, MEANINGS[line.trigger.split("^")[1]] || "")),
       chip(line.answer, ["AA", "CA"].includes(line.answer) ? "good" : "bad")),
     make("ol", {}, ...segments));
   return details;
@@ -238,7 +239,7 @@ function card(row) {
   const lines = isOpen ? row.history : row.history.slice(0, SHOWN_LINES);
   const plans = [...row.waiting, ...row.timers];
   const plan = plans.length
-    ? "Next: " + plans.map((one) => `${one.what} ${when(one.at)}`).join(", then ")
+    ? "Next: " + plans.map((one) => `${one.what} ${one.is_due ? "now" : when(one.at)}`).join(", then ")
     : "Next: nothing is planned";
   const more = row.history.length > SHOWN_LINES
     ? make("button", {
@@ -256,12 +257,17 @@ function card(row) {
       chip("reminders: " + row.disposition, row.disposition === "OPTED-OUT" ? "warn" : ""),
       row.wish ? chip(`patient ${row.wish.kind}: ${row.wish.state}`, row.wish.state.startsWith("failed") ? "bad" : "good") : null),
     make("p", { class: "plan" }, plan),
-    make("table", { class: "history" },
-      make("caption", { class: "hidden" }, `What happened to ${row.patient}’s appointment, and why; newest first`),
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "When"),
-        make("th", { scope: "col" }, "What happened"), make("th", { scope: "col" }, "What appointd did, and why"))),
-      make("tbody", {}, ...lines.map(historyLine))),
+    history(lines, `What happened to ${row.patient}’s appointment, and why; newest first`),
     more);
+}
+
+function history(lines, caption) {
+  return make("table", { class: "history" },
+    make("caption", { class: "hidden" }, caption),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "When"),
+      make("th", { scope: "col" }, "What happened"),
+      make("th", { scope: "col" }, "What appointd did, and why"))),
+    make("tbody", {}, ...lines.map(historyLine)));
 }
 
 const FAINT = ["being sent", "accepted by the receiver", "delivered to the phone"];
@@ -295,6 +301,10 @@ function render() {
   const folds = state.engine.map((row) => opened.has("history/" + row.key));
   draw("engine", { rows: state.engine, folds }, ({ rows }) =>
     orEmpty(rows, card, "appointd has heard of no appointment yet."));
+  draw("others", state.others, (lines) => (lines.length
+    ? [make("h3", {}, "What changed no appointment"),
+      history(lines, "What came in and changed no appointment; newest first")]
+    : []));
   draw("tasks", state.tasks, (rows) =>
     orEmpty(rows, taskRow, "Nothing to do. What appointd cannot settle by itself lands here; try a reply such as R, or one that makes no sense."));
 }
