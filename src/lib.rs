@@ -32,7 +32,7 @@
 //!
 //! | room | what it owns |
 //! |---|---|
-//! | [`clock`], [`phi`], [`shutdown`] | time, the wrapper of patient data, stopping in order |
+//! | [`category`], [`clock`], [`phi`], [`shutdown`] | kinds of failure, time, the wrapper of patient data, stopping in order |
 //! | [`core`] | pure: claims, appointments, contacts, reminders, replies, texts, deliveries |
 //! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
@@ -84,6 +84,7 @@
 //! checkpoint. Applying each message to sled cost more processor time than the disk took, and sled's
 //! own flush does not survive a power cut on Linux. The journal, not a log file, is the history.
 
+pub mod category;
 pub mod clock;
 pub mod phi;
 pub mod shutdown;

@@ -254,8 +254,9 @@ impl Engine {
             match self.store.log(commit) {
                 Ok(logged) => {
                     self.next_seq = seq;
-                    self.answer(inputs, answers);
+                    // Visible before it is reported: who was told looks it up next.
                     self.store.apply(logged)?;
+                    self.answer(inputs, answers);
                     return Ok(());
                 }
                 Err(store::Error::Conflict { .. }) if tries < CONFLICTS_MAX => {

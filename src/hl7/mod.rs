@@ -49,17 +49,4 @@ pub use receipt::AckReceived;
 pub use separators::Separators;
 pub use write::Draft;
 
-/// What kind of failure an error is; the ACK code and the retry rule are looked up by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Category {
-    /// The sender's bytes are not what the standard or our tolerance allows.
-    Malformed,
-    /// Well formed, but a form that this program does not handle.
-    Unsupported,
-    /// A limit or a rule says no.
-    Rejected,
-    /// The other side or the system is not there; it may be later.
-    Unavailable,
-    /// A promise of our own code is broken.
-    Bug,
-}
+pub use crate::category::Category;

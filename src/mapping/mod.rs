@@ -113,12 +113,7 @@ pub enum Error {
     },
 }
 
-/// What kind of failure an error is; the answer and the retry follow from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Category {
-    /// The message is not what the mapping needs.
-    Malformed,
-}
+pub use crate::category::Category;
 
 impl Error {
     /// The kind of failure.

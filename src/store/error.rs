@@ -7,25 +7,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::category::Category;
 use crate::store::Key;
-
-/// The kinds of failure that callers tell apart: acknowledgement code, HTTP status and retry follow
-/// from them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Category {
-    /// The input breaks its own format.
-    Malformed,
-    /// The input is right, but asks for what is not offered.
-    Unsupported,
-    /// The request is understood and refused.
-    Rejected,
-    /// It may work later.
-    Unavailable,
-    /// It is not known whether it happened.
-    Unknown,
-    /// The program is wrong.
-    Bug,
-}
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]

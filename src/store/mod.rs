@@ -31,9 +31,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+pub use crate::category::Category;
 pub use backup::{Backup, restore};
 pub use embedded::{Embedded, Options};
-pub use error::{Category, Error};
+pub use error::Error;
 pub use gate::Logged;
 pub use keys::{DueAt, KEY_BYTES_MAX, Key, Range, Table};
 pub use memory::Memory;
