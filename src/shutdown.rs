@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A group of tasks that are stopped and waited for together.
 #[derive(Debug, Clone, Default)]
@@ -42,12 +41,6 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         drop(self.tracker.spawn(task));
-    }
-
-    /// Counts something that is no task of ours, until the token is dropped.
-    #[must_use]
-    pub fn guard(&self) -> TaskTrackerToken {
-        self.tracker.token()
     }
 
     /// Tells all tasks to stop and waits for them; returns whether they did in time.

@@ -422,3 +422,14 @@ fn a_clock_that_is_a_little_ahead_keeps_its_order() {
     let older = with(booked("1", NEXT_TUESDAY), |c| c.occurred_at = utc("2026-12-01T15:00:30Z"));
     assert_eq!(world.tell(older), [Reason::OutOfOrder]);
 }
+
+#[test]
+fn a_repeated_booking_does_not_undo_a_confirmation() {
+    let mut world = world_with_booking();
+    world.tell(confirmed("1", NEXT_TUESDAY));
+    for repeated in [booked("1", NEXT_TUESDAY), rescheduled("1", NEXT_TUESDAY)] {
+        assert_eq!(world.tell(repeated), [Reason::NothingChanged]);
+        assert_eq!(world.tell(confirmed("1", NEXT_TUESDAY)), [Reason::NothingChanged]);
+    }
+    assert_eq!(world.kinds(), ["booked", "confirmed"]);
+}

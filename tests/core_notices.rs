@@ -290,7 +290,7 @@ fn world_with_waiting_booking() -> World {
 fn a_change_that_is_not_told_does_not_swallow_a_notice_that_waits() {
     let elsewhere = || {
         with(modified("1", NEXT_TUESDAY), |c| {
-            c.appointment.location = Field::Value(support::place("SENS"))
+            c.appointment.location = Field::Value(support::place("SENS"));
         })
     };
     let mut silent = world_with_waiting_booking();
@@ -327,7 +327,7 @@ fn a_change_that_waits_is_not_lost_to_a_confirmation() {
     let mut world = world_with_booking();
     world.advance_to(utc("2026-12-02T03:00:00Z"));
     world.tell(with(modified("1", NEXT_TUESDAY), |c| {
-        c.appointment.provider = Field::Value(support::doctor("Roe"))
+        c.appointment.provider = Field::Value(support::doctor("Roe"));
     }));
     world.tell(confirmed("1", NEXT_TUESDAY));
     world.pass(hours(24));

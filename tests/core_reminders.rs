@@ -363,3 +363,15 @@ fn a_window_until_midnight_closes_at_midnight() {
     world.tell(booked("1", "2026-12-08T08:00:00"));
     assert_eq!(dues(&world, "1"), ["12-05 23:59", "12-06 23:59"]);
 }
+
+#[test]
+fn an_appointment_expires_when_it_is_over_however_its_length_changes() {
+    let mut world = world_with_booking();
+    world.tell(with(modified("1", NEXT_TUESDAY), |c| {
+        c.appointment.duration_minutes = Field::Value(180);
+    }));
+    world.advance_to(utc("2026-12-08T21:00:00Z"));
+    assert_eq!(world.appointment("1").disposition, Disposition::Reminded(2));
+    world.advance_to(utc("2026-12-08T22:00:00Z"));
+    assert_eq!(world.appointment("1").disposition, Disposition::Expired);
+}

@@ -1,5 +1,11 @@
 //! What is checked when a text leaves, what becomes of it, and what no sequence of events may do.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails fails its test"
+)]
+
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
@@ -370,5 +376,22 @@ fn a_notice_that_no_longer_fits_the_status_is_void() {
         world.pass(hours(24));
         assert!(world.sent.is_empty(), "{status}");
         assert_eq!(row(&world, &id).state, State::Void);
+    }
+}
+
+#[test]
+fn an_opt_out_by_provider_or_ehr_is_the_disposition_of_all_appointments_of_the_phone() {
+    let (mut by_provider, id) = world_with_booking_underway();
+    by_provider.tell(booked("2", "2026-12-10T10:00:00"));
+    by_provider.report(&id, not_done(Failure::OptedOut));
+    let mut by_ehr = World::new();
+    by_ehr.tell(booked("2", NEXT_TUESDAY));
+    by_ehr.tell(with(booked("1", NEXT_TUESDAY), |c| c.patient.opted_out = Field::Value(true)));
+    for world in [by_provider, by_ehr] {
+        for id in ["1", "2"] {
+            assert_eq!(world.appointment(id).disposition, Disposition::OptedOut, "{id}");
+        }
+        let events: Vec<_> = world.happened().into_iter().map(|(event, _)| event).collect();
+        assert!(events.contains(&"OPTED_OUT"), "{events:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What texts say, what they never say, and how long they are.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
@@ -234,4 +236,49 @@ fn no_error_holds_what_the_patient_is_called() {
     let error =
         render(TextKind::Reminder, None, &Subject { appointments: &about, rules: &rules, now });
     assert!(!error.unwrap_err().to_string().contains("Secretname"));
+}
+
+#[test]
+fn a_template_with_a_fault_is_refused_with_its_line() {
+    let table = [
+        ("reminder", "Hi {{ patient.diagnosis }}", 1),
+        ("reminder", "Hi\nyou {{ appointment.birthdate }}", 2),
+        ("reminder", "Hi {{ patient.family }}", 1),
+        ("reminder", "Hi {{ visit_type }}", 1),
+        ("reminder", "Hi {{ patient.given", 1),
+        ("reminder", "Hi\n\n{% if patient.given %}you", 3),
+        ("reminder", "Hi {% endif %}", 1),
+        ("reminder", "Hi {{ patient.given | shout }}", 1),
+        ("reminder", "Hi {% include 'other' %}", 1),
+        ("no_such_text", "Hi", 1),
+    ];
+    for (name, text, line) in table {
+        let faults = compiled(name, text).unwrap_err();
+        let found = faults.iter().any(|fault| {
+            matches!(fault, Error::Template { name: at, line: on, .. } if at == name && *on == line)
+        });
+        assert!(found, "{text}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_template_that_fails_only_when_it_is_rendered_is_refused() {
+    let table = [
+        "{{ practice.name }}{% for a in appointments %}{{ a.diagnosis }}{% endfor %}",
+        "{{ practice.name }}{% if not patient.given %}{{ patient.given | upper | shout }}{% endif %}",
+        "{{ practice.name }}{% for i in range(90000) %}{% for j in range(90000) %}x{% endfor %}{% endfor %}",
+        "{{ practice.name * 100000 }}",
+        "{{ debug() }}",
+        "   ",
+    ];
+    for text in table {
+        assert!(compiled("reminder", text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_about_no_appointment_cannot_name_one() {
+    for name in ["help", "opted_in", "not_understood", "handed_to_staff", "nothing_open"] {
+        assert!(compiled(name, "{{ practice.name }} {{ appointment.day }}").is_err(), "{name}");
+    }
 }

@@ -1,5 +1,7 @@
 //! A patient's wish on its way to the EHR and back.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
@@ -195,7 +197,7 @@ fn a_failed_wish_can_be_wished_again() {
 #[test]
 fn a_write_back_is_built_from_the_newest_message_applied() {
     let mut world = world_with_booking();
-    world.tell(confirmed("1", NEXT_TUESDAY));
+    world.hear(confirmed("1", NEXT_TUESDAY));
     let newest = world.appointment("1").last_message;
     assert_eq!(newest, Some(world.scene.seq));
     world.tell(with(booked("1", NEXT_TUESDAY), |c| c.occurred_at = utc("2026-12-01T14:00:00Z")));

@@ -4,7 +4,13 @@
 //! The daemon is a process of its own, its peers are in this one and live on. Each round kills it
 //! after a drawn number of acknowledgments, with messages, replies and sends in the air. The seed is
 //! printed, and can be given as `APPOINTD_CRASH_SEED`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "helpers of a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -31,6 +37,9 @@ use tokio::sync::Mutex;
 
 const ROUNDS: u64 = 100;
 const CONNECTIONS: u64 = 4;
+const FIRST_AREA: u64 = 212;
+/// A guard against waiting for ever; what is awaited takes seconds.
+const SETTLED_WITHIN: Duration = Duration::from_secs(240);
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 const TOKEN: &str = "token-of-the-stand-in";
 const NUMBER: &str = "+15105550100";
@@ -38,8 +47,9 @@ const NUMBER: &str = "+15105550100";
 /// Booking number `index`: everything about it follows from its number.
 fn booking(index: u64) -> SimAppointment {
     let own = str::to_owned;
-    // 555-0100 to 555-0199 is kept free in every area code.
-    let phone = format!("+1{}55501{:02}", 201 + index / 100 % 700, index % 100);
+    // 555-0100 to 555-0199 is kept free in every area code; 212 to 289 are codes of places.
+    assert!(index < 7_800, "every booking has a phone of its own");
+    let phone = format!("+1{}55501{:02}", FIRST_AREA + index / 100, index % 100);
     let start = Clock::system().now() + chrono::TimeDelta::days(10);
     SimAppointment {
         id: format!("V{index}"),
@@ -107,6 +117,8 @@ struct Peers {
     next: AtomicU64,
     /// Bookings that were acknowledged.
     acknowledged: Mutex<BTreeSet<u64>>,
+    /// Bookings whose patient has texted "C".
+    texted: Mutex<BTreeSet<u64>>,
     /// Bookings whose patient's "C" was answered with 200.
     replied: Mutex<BTreeSet<u64>>,
 }
@@ -128,7 +140,9 @@ async fn nothing_acknowledged_is_lost_and_no_text_is_sent_twice() {
         daemon.kill();
     }
     let daemon = Daemon::start(&config);
-    settle(&peers).await;
+    if tokio::time::timeout(SETTLED_WITHIN, settle(&peers)).await.is_err() {
+        panic!("not everything arrived: {}", missing(&peers).await);
+    }
     daemon.terminate();
     check_peers(&peers).await;
     check_store(folder.path(), &peers).await;
@@ -161,6 +175,7 @@ async fn set_up(folder: &Path, tasks: &Tasks) -> (Arc<Peers>, PathBuf) {
         feed,
         next: AtomicU64::new(0),
         acknowledged: Mutex::default(),
+        texted: Mutex::default(),
         replied: Mutex::default(),
     };
     (Arc::new(peers), config)
@@ -245,21 +260,20 @@ async fn feed(peers: &Arc<Peers>) {
     }
 }
 
-/// Every fifth patient answers the text, once.
+/// Every fifth patient answers the text, once: a second "C" would rightly be answered again.
 async fn replies(peers: &Arc<Peers>) {
-    let mut answered: BTreeSet<u64> = BTreeSet::new();
     loop {
-        let done = peers.replied.lock().await.clone();
+        let texted = peers.texted.lock().await.clone();
         let open = |text: &Text| {
             let index = booking_of(text)?;
-            let is_due = index % 5 == 0 && !done.contains(&index) && !answered.contains(&index);
+            let is_due = index % 5 == 0 && !texted.contains(&index);
             (text.direction == Direction::OutboundApi && is_due).then_some(index)
         };
         let texts =
             peers.carrier.wait_for(|texts| texts.iter().any(|text| open(text).is_some())).await;
         let due: BTreeSet<u64> = texts.iter().filter_map(open).collect();
         for index in due {
-            answered.insert(index);
+            peers.texted.lock().await.insert(index);
             let phone = PhoneNumber::parse_e164(&booking(index).patient.phone).unwrap();
             let reply = peers.carrier.reply(&phone, "C").await;
             if reply.is_some_and(|reply| reply.http_status == Some(200)) {
@@ -273,7 +287,7 @@ fn booking_of(text: &Text) -> Option<u64> {
     let digits = text.to.as_str().strip_prefix("+1")?;
     let area: u64 = digits.get(..3)?.parse().ok()?;
     let line: u64 = digits.get(8..)?.parse().ok()?;
-    Some((area - 201) * 100 + line)
+    Some((area - FIRST_AREA) * 100 + line)
 }
 
 /// Waits until so many more bookings are acknowledged.
@@ -302,6 +316,18 @@ async fn settle(peers: &Arc<Peers>) {
             replied.is_subset(&told)
         })
         .await;
+}
+
+/// What has not arrived, for the message of a failure.
+async fn missing(peers: &Arc<Peers>) -> String {
+    let texts = peers.carrier.all_texts();
+    let told: BTreeSet<u64> = booked(&texts).filter_map(booking_of).collect();
+    let wished: BTreeSet<u64> = peers.ehr.transcript().iter().filter_map(confirmed).collect();
+    let acknowledged = peers.acknowledged.lock().await;
+    let replied = peers.replied.lock().await;
+    let texts: Vec<_> = acknowledged.difference(&told).collect();
+    let wishes: Vec<_> = replied.difference(&wished).collect();
+    format!("texts of {texts:?}, wishes of {wishes:?}")
 }
 
 fn booked(texts: &[Text]) -> impl Iterator<Item = &Text> {

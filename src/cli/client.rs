@@ -86,14 +86,15 @@ pub(crate) async fn target(settings: &Settings) -> Result<Target, Failure> {
             settings.store.path.display()
         )));
     }
-    let store = open(settings).map_err(|refusal| match refusal {
-        store::Error::Locked { .. } => Failure::Failed(format!(
-            "the daemon that uses {} does not answer on its API",
-            settings.store.path.display()
-        )),
-        other => Failure::Failed(other.to_string()),
-    })?;
-    Ok(Target::Store(store))
+    open(settings).map(Target::Store).map_err(|refusal| {
+        if matches!(refusal, store::Error::Locked { .. }) {
+            let path = settings.store.path.display();
+            return Failure::Failed(format!(
+                "the daemon that uses {path} does not answer on its API"
+            ));
+        }
+        Failure::Failed(refusal.to_string())
+    })
 }
 
 impl Client {

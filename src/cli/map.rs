@@ -110,7 +110,7 @@ impl Reader {
             .or_else(|| first.map(|listener| listener.mapping.clone()))
             .unwrap_or_else(|| MAPPING_DEFAULT.to_owned());
         let mapping = crate::app::mapping_of(&settings, &name)
-            .map_err(|faults| Failure::Configuration(vec![faults.to_string()]))?;
+            .map_err(|faults| Failure::Configuration(vec![faults]))?;
         Ok(Self {
             mapping,
             source: first.map_or_else(|| SourceName::new("map"), |listener| listener.name.clone()),

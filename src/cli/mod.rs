@@ -5,7 +5,7 @@
 
 mod check;
 mod client;
-mod demo;
+pub mod demo;
 mod map;
 mod out;
 mod query;

@@ -45,6 +45,11 @@ pub(crate) fn progress(text: &str) {
     }
 }
 
+/// The rows of an answer; one that is no list is one row.
+pub(crate) fn list(answer: Value) -> Vec<Value> {
+    if let Value::Array(rows) = answer { rows } else { vec![answer] }
+}
+
 /// Prints rows.
 pub(crate) fn rows(rows: &[Value], format: Format) {
     match format {

@@ -1,7 +1,5 @@
 //! `appointd query`.
 
-use serde_json::Value;
-
 use super::client::{Target, load, target};
 use super::{Config, Failure, Format, block_on, out};
 use crate::clock::Clock;
@@ -66,10 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         match target(&settings).await? {
             Target::Daemon(client) => {
                 let path = format!("/query/{}", arguments.subject);
-                match client.get(&path, &narrowing).await? {
-                    Value::Array(rows) => Ok(rows),
-                    other => Ok(vec![other]),
-                }
+                Ok(out::list(client.get(&path, &narrowing).await?))
             }
             Target::Store(store) => View::new(store)
                 .query(subject, &filter)

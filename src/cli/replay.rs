@@ -1,7 +1,5 @@
 //! `appointd replay` and `appointd remind`: what an operator has done again, or now.
 
-use serde_json::Value;
-
 use super::client::{Target, load, target};
 use super::{Config, Failure, Format, block_on, out};
 use crate::http::api;
@@ -46,10 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Target::Store(_) => Err(not_running("replay")),
         }
     })?;
-    let rows = match rows {
-        Value::Array(rows) => rows,
-        other => vec![other],
-    };
+    let rows = out::list(rows);
     let has_failed = rows.iter().any(|row| row.get("error").is_some());
     out::rows(&rows, arguments.format);
     if has_failed {

@@ -342,6 +342,12 @@ impl Appointment {
         self.begun_at().is_some_and(|begun| begun <= now)
     }
 
+    /// Whether the visit lies behind; one without a known time never does.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.ends_at().is_some_and(|end| end < now)
+    }
+
     /// Whether the patient is expected and has not asked to be let off.
     #[must_use]
     pub fn awaits_patient(&self, now: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use super::local_time::Zone;
 use super::reason::Reason;
 use super::reminder::next_opening;
 use super::rules::Rules;
-use super::scene::Scene;
+use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
 
 /// Whether an effect may be performed.
@@ -23,6 +23,19 @@ pub enum Permission {
     Later(Timestamp),
     /// Not at all.
     Never(Reason),
+}
+
+/// Brings the dispositions of a phone's appointments in line with its consent.
+pub fn spread(contact: &Contact, scene: &Scene, decision: &mut Decision) {
+    for key in &contact.appointments {
+        let Some(known) = scene.appointments.get(key) else { continue };
+        let disposition = known.disposition.under_consent(contact.consent.opted_out);
+        if disposition != known.disposition
+            && let Some(row) = decision.row(key, scene)
+        {
+            row.disposition = disposition;
+        }
+    }
 }
 
 /// Decides whether a row of the outbox may be performed now.

@@ -14,6 +14,8 @@ use crate::clock::Timestamp;
 
 /// How many reminders are remembered for the daily cap.
 const REMINDED_MAX: usize = 64;
+/// How many appointments a phone hears of; a large family with chronic illness has a dozen.
+pub const FOLLOWED_MAX: usize = 64;
 /// How many received texts are remembered to know a repeated delivery by its id.
 const HEARD_MAX: usize = 32;
 
@@ -133,6 +135,27 @@ impl Contact {
             reminded: Vec::new(),
             heard: Vec::new(),
         }
+    }
+
+    /// Lets the phone hear of an appointment; returns false if it hears of too many already.
+    ///
+    /// What is over makes room first. A phone over [`FOLLOWED_MAX`] is a feed's stand-in for "none
+    /// known": its texts are sent, but its replies cannot be told apart any more.
+    pub fn follow(
+        &mut self,
+        key: &AppointmentKey,
+        is_over: impl Fn(&AppointmentKey) -> bool,
+    ) -> bool {
+        if self.appointments.contains(key) {
+            return true;
+        }
+        if self.appointments.len() >= FOLLOWED_MAX {
+            self.appointments.retain(|followed| !is_over(followed));
+        }
+        if self.appointments.len() >= FOLLOWED_MAX {
+            return false;
+        }
+        self.appointments.insert(key.clone())
     }
 
     /// Sets whether the phone may be texted; returns whether that is a change.

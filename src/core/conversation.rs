@@ -6,6 +6,7 @@
 use chrono::TimeDelta;
 
 use super::appointment::{Appointment, Wish, WishKind, WishState};
+use super::consent::spread;
 use super::contact::{ConsentCause, Contact, Question};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::event::{Handled, Reply};
@@ -117,7 +118,7 @@ impl Talk<'_> {
         };
         self.contact.set_consent(true, by, self.now);
         self.contact.question = None;
-        self.set_dispositions();
+        spread(&self.contact, self.scene, &mut self.decision);
         if intent == Intent::CancelOrStop && !open.is_empty() {
             // No text can ask what was meant any more: a person has to call.
             let subject = open.first().map(|appointment| appointment.key.clone());
@@ -128,7 +129,7 @@ impl Talk<'_> {
 
     fn opt_in(&mut self) {
         let changed = self.contact.set_consent(false, ConsentCause::Keyword, self.now);
-        self.set_dispositions();
+        spread(&self.contact, self.scene, &mut self.decision);
         if changed && self.answers_keywords() {
             self.answer(TextKind::OptedIn, &[]);
         }
@@ -145,19 +146,6 @@ impl Talk<'_> {
     /// Whether an opt-out word still needs an answer of ours.
     const fn answers_keywords(&self) -> bool {
         self.reply.handled.is_none() && !self.rules.replies.provider_answers_keywords
-    }
-
-    fn set_dispositions(&mut self) {
-        for key in &self.contact.appointments {
-            let Some(known) = self.scene.appointments.get(key) else { continue };
-            let disposition = known.disposition.under_consent(self.contact.consent.opted_out);
-            if disposition != known.disposition {
-                let mut after = known.clone();
-                after.disposition = disposition;
-                after.remember(self.scene.seq);
-                self.decision.appointments.push(after);
-            }
-        }
     }
 
     fn number(&mut self, number: u8, open: &[Appointment]) {

@@ -6,8 +6,11 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{Appointment, Disposition, Notice, Status, WishKind, WishState};
+use super::appointment::{
+    Appointment, Disposition, Notice, Status, TimerKind, WishKind, WishState,
+};
 use super::claim::{Claim, EhrEvent};
+use super::consent::spread;
 use super::contact::{ConsentCause, Contact, HeldCancel};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
@@ -81,8 +84,11 @@ impl Turn<'_> {
             self.decision.contacts.push(contact);
         }
         let mut contact = self.scene.contact(phone?);
-        contact.appointments.insert(after.key.clone());
-        self.hear_consent(&mut contact);
+        self.hear_consent(after, &mut contact);
+        // A row that is not at hand was not needed: it cannot be told to be over.
+        contact.follow(&after.key, |key| {
+            self.scene.appointments.get(key).is_some_and(|known| known.is_over(self.now))
+        });
         self.mourn(after, &contact);
         Some(contact)
     }
@@ -105,12 +111,16 @@ impl Turn<'_> {
     /// Notes what the EHR says of consent. It can always opt a patient out, but back in only if it
     /// was the EHR itself that opted out: a flag that says no in every message is not the patient's
     /// START. A late message settles nothing that the EHR has settled since.
-    fn hear_consent(&self, contact: &mut Contact) {
+    fn hear_consent(&mut self, after: &Appointment, contact: &mut Contact) {
         let Some(&opted_out) = self.claim.patient.opted_out.value() else { return };
         let is_own = contact.consent.by == Some(ConsentCause::Ehr);
         let counts = if self.is_late { opted_out && !is_own } else { opted_out || is_own };
-        if counts {
-            contact.set_consent(opted_out, ConsentCause::Ehr, self.now);
+        if counts && contact.set_consent(opted_out, ConsentCause::Ehr, self.now) {
+            // The row of this appointment is the decision's own, and is brought in line there.
+            contact.appointments.remove(&after.key);
+            spread(contact, self.scene, &mut self.decision);
+            let event = if opted_out { "OPTED_OUT" } else { "OPTED_IN" };
+            self.decision.explain(None, event, Reason::ConsentBy(ConsentCause::Ehr));
         }
     }
 
@@ -169,8 +179,13 @@ impl Turn<'_> {
             }
             after.timers = reminder::plan(after, &self.rules.reminders, self.now);
         } else if !after.status.is_open() || after.patient.deceased {
-            after.timers.retain(|timer| timer.kind == super::appointment::TimerKind::Expire);
+            after.timers.retain(|timer| timer.kind == TimerKind::Expire);
         }
+        let end = after.ends_at();
+        for timer in after.timers.iter_mut().filter(|timer| timer.kind == TimerKind::Expire) {
+            timer.due = end.unwrap_or(timer.due);
+        }
+        after.timers.sort_by_key(|timer| timer.due);
     }
 
     /// The first reason for which no notice is sent.
@@ -255,7 +270,7 @@ impl Turn<'_> {
             let index = self.decision.effects.len();
             contact.held = Some(HeldCancel {
                 appointment: after.key.clone(),
-                outbox: OutboxId::of(self.now, self.scene.seq, index),
+                outbox: OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index),
                 until: due,
             });
         }

@@ -77,6 +77,12 @@ fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Stat
         (EhrEvent::NoShowed, _) => Status::NoShow,
         (EhrEvent::Confirmed, _) => Status::Confirmed,
         (_, Some(said)) => *said,
+        // Said again of the same time, it takes nothing back.
+        (EhrEvent::Booked | EhrEvent::Rescheduled, None)
+            if is_known && !moved && held == Status::Confirmed =>
+        {
+            Status::Confirmed
+        }
         (EhrEvent::Booked | EhrEvent::Rescheduled, None) => Status::Booked,
         // A confirmation was for the old time.
         (EhrEvent::Modified, None) if moved && held == Status::Confirmed => Status::Booked,

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::appointment::{Notice, Status, WishKind};
+use super::contact::ConsentCause;
 use super::ids::AppointmentKey;
 use super::reply::Intent;
 
@@ -51,6 +52,8 @@ pub enum Reason {
     Deceased,
     /// The phone is opted out.
     OptedOut,
+    /// Consent changed, by this one's word.
+    ConsentBy(ConsentCause),
     /// The appointment's time has passed.
     Past,
     /// The message is older than `notifications.stale_after`.
@@ -128,6 +131,10 @@ impl fmt::Display for Reason {
             Self::NoStart => "no start of the appointment is known",
             Self::Deceased => "the patient is marked as deceased",
             Self::OptedOut => "the phone is opted out of texts",
+            Self::ConsentBy(ConsentCause::Keyword) => "as the patient texted",
+            Self::ConsentBy(ConsentCause::Provider) => "as the provider reports",
+            Self::ConsentBy(ConsentCause::Ehr) => "as the EHR says",
+            Self::ConsentBy(ConsentCause::Operator) => "as an operator set",
             Self::Past => "the appointment's time has passed",
             Self::Stale => "the message is older than notifications.stale_after",
             Self::OutOfOrder => "a newer message about this appointment came first",

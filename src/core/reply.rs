@@ -58,8 +58,8 @@ const CARRIER_STOP: [&str; 7] =
 /// Nobody answers a reminder with a novel: what has more characters is unclear, and not read.
 const READ_MAX: usize = 400;
 
-/// How many words of courtesy may stand at either end of what a patient means.
-const COURTESY_MAX: usize = 6;
+/// How many words a phrase has at most.
+const PHRASE_WORDS_MAX: usize = 8;
 
 /// The words of one language, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,12 +154,9 @@ pub fn read(text: &str, words: &Words) -> Intent {
         "cancel appt" => return Intent::Cancel,
         _ => {}
     }
-    // Courtesy is taken off for what concerns the visit, never to find an opt-out word: the
+    // Phrases are put together for what concerns the visit, never to find an opt-out word: the
     // carrier does not block on "stop please", and so neither must we pretend it did.
-    match_lists(&folded, words)
-        .or_else(|| within_courtesy(&folded, words))
-        .or_else(|| match_lists(&without_courtesy(&folded, words), words))
-        .unwrap_or(Intent::Unclear)
+    match_lists(&folded, words).or_else(|| in_phrases(&folded, words)).unwrap_or(Intent::Unclear)
 }
 
 fn match_lists(folded: &str, words: &Words) -> Option<Intent> {
@@ -176,34 +173,46 @@ fn match_lists(folded: &str, words: &Words) -> Option<Intent> {
     folded.parse::<u8>().ok().map(Intent::Number)
 }
 
-/// Takes words of courtesy off both ends, one at a time: "see you then, thank you" holds a phrase of
-/// which a word is one of courtesy too.
-fn within_courtesy(folded: &str, words: &Words) -> Option<Intent> {
-    let mut front = folded;
-    for _ in 0..COURTESY_MAX {
-        let mut core = front;
-        for _ in 0..COURTESY_MAX {
-            if let Some(intent) = match_lists(core, words) {
-                return Some(intent);
-            }
-            let Some((rest, last)) = core.rsplit_once(' ') else { break };
-            if !words.polite.contains(last) {
-                break;
-            }
-            core = rest;
-        }
-        let (first, rest) = front.split_once(' ')?;
-        if !words.polite.contains(first) {
-            return None;
-        }
-        front = rest;
+/// Reads a text that is made of several phrases of one meaning, and of courtesy: "yes, see you
+/// then, thank you". Every word has to belong to one of them, and all have to mean the same.
+fn in_phrases(folded: &str, words: &Words) -> Option<Intent> {
+    let parts: Vec<&str> = folded.split(' ').take(PHRASE_WORDS_MAX * 4).collect();
+    // What each beginning of the text can mean; `None` is courtesy alone.
+    let mut meanings: Vec<Vec<Option<Intent>>> = vec![Vec::new(); parts.len() + 1];
+    if let Some(start) = meanings.first_mut() {
+        start.push(None);
     }
-    None
+    for from in 0..parts.len() {
+        let before = meanings.get(from).cloned().unwrap_or_default();
+        for length in 1..=PHRASE_WORDS_MAX.min(parts.len() - from) {
+            let phrase = parts.get(from..from + length).unwrap_or_default().join(" ");
+            let says = visit_phrase(&phrase, words);
+            let is_courtesy = length == 1 && words.polite.contains(&phrase);
+            for meaning in &before {
+                let joined = match (meaning, says) {
+                    (None, Some(intent)) => Some(Some(intent)),
+                    (Some(meant), Some(intent)) if *meant == intent => Some(Some(intent)),
+                    _ => is_courtesy.then_some(*meaning),
+                };
+                let Some(after) = meanings.get_mut(from + length) else { continue };
+                after.extend(joined.filter(|joined| !after.contains(joined)));
+            }
+        }
+    }
+    match meanings.last()?.iter().flatten().collect::<Vec<_>>().as_slice() {
+        [only] => Some(**only),
+        _ => None,
+    }
 }
 
-fn without_courtesy(folded: &str, words: &Words) -> String {
-    let kept: Vec<&str> = folded.split(' ').filter(|word| !words.polite.contains(*word)).collect();
-    kept.join(" ")
+/// What a phrase says about the visit.
+fn visit_phrase(phrase: &str, words: &Words) -> Option<Intent> {
+    let lists = [
+        (&words.confirm, Intent::Confirm),
+        (&words.cancel, Intent::Cancel),
+        (&words.reschedule, Intent::Reschedule),
+    ];
+    lists.into_iter().find(|(list, _)| list.contains(phrase)).map(|(_, intent)| intent)
 }
 
 /// Folds a text to what counts: lower case, no accents, no punctuation, single blanks.
@@ -285,6 +294,8 @@ mod tests {
             ("Yes", Intent::Confirm),
             ("YES!!!", Intent::Confirm),
             ("yes please", Intent::Confirm),
+            ("Yes, see you then!", Intent::Confirm),
+            ("Hi, ok thanks, I'll be there", Intent::Confirm),
             ("Ok thank you", Intent::Confirm),
             ("👍🏽", Intent::Confirm),
             ("✅", Intent::Confirm),
@@ -318,6 +329,9 @@ mod tests {
             "no",
             "yes no",
             "yes but can I come at 3",
+            "yes I can't make it",
+            "ok cancel appointment",
+            "thank you",
             "I don't want to cancel",
             "who is this",
             "999",

@@ -19,6 +19,8 @@ use super::reason::{Outcome, Reason};
 pub struct Scene {
     /// The journal entry that this turn will be.
     pub seq: Seq,
+    /// How many effects and tasks the same entry has already: a message may hold several events.
+    pub effects_before: usize,
     /// Appointments by key.
     pub appointments: BTreeMap<AppointmentKey, Appointment>,
     /// Phones by number.

@@ -4,7 +4,7 @@
 //! tell the latest state; the report moves a patient's wish along and raises tasks for people.
 
 use super::appointment::{Notice, WishState};
-use super::consent::{Permission, drop_void, may_send};
+use super::consent::{Permission, drop_void, may_send, spread};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -161,7 +161,10 @@ pub fn report(
         | Report::Undelivered { failure: Failure::OptedOut, .. } = report
     {
         let mut contact = scene.contact(&sms.to);
-        contact.set_consent(true, ConsentCause::Provider, now);
+        if contact.set_consent(true, ConsentCause::Provider, now) {
+            spread(&contact, scene, &mut decision);
+            decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Provider));
+        }
         decision.contacts.push(contact);
     }
     let failed_now = row.state == State::Failed && known.state != State::Failed;

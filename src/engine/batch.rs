@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
         if let Some((_, value)) = self.plain.get(key) {
             return Ok(value.clone());
         }
-        let row = self.store.get(key)?;
+        let row = read(self.store, key)?;
         let version = Version::of(row.as_ref());
         let value = row.map(|row| row.value);
         self.plain.insert(key.clone(), (version, value.clone()));
@@ -157,13 +157,13 @@ impl<'a> Batch<'a> {
     pub(crate) fn into_commit(self) -> Result<Commit, Error> {
         let mut commit = Commit::default();
         // First, so that an index entry that is written anew below stays.
-        for key in self.spent {
-            commit.delete(key);
+        for key in &self.spent {
+            commit.delete(key.clone());
         }
         for (key, held) in self.appointments {
             let row_key = rows::appointment(&key)?;
+            index_timers(&mut commit, held.before.as_ref(), held.after.as_ref(), &self.spent)?;
             if held.is_changed {
-                index_timers(&mut commit, held.before.as_ref(), held.after.as_ref())?;
                 index_ids(&mut commit, held.before.as_ref(), held.after.as_ref())?;
             }
             write(&mut commit, row_key, &held);
@@ -172,9 +172,7 @@ impl<'a> Batch<'a> {
             write(&mut commit, rows::contact(&phone)?, &held);
         }
         for (id, held) in self.outbox {
-            if held.is_changed {
-                index_outbox(&mut commit, held.before.as_ref(), held.after.as_ref())?;
-            }
+            index_outbox(&mut commit, held.before.as_ref(), held.after.as_ref(), &self.spent)?;
             write(&mut commit, rows::outbox(&id)?, &held);
         }
         for (key, (version, _)) in self.plain {
@@ -187,6 +185,11 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Reads a row for a decision: so that the store need not look again when the commit asks for it.
+fn read(store: &dyn Store, key: &Key) -> Result<Option<Row>, store::Error> {
+    Ok(store.snapshot(std::slice::from_ref(key))?.pop().flatten())
+}
+
 fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
     store: &dyn Store,
     rows: &mut Rows<K, V>,
@@ -197,7 +200,7 @@ fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
         return Ok(held.after.clone());
     }
     let key = key()?;
-    let row: Option<Row> = store.get(&key)?;
+    let row = read(store, &key)?;
     let version = Version::of(row.as_ref());
     let value: Option<V> = match &row {
         Some(row) => Some(rows::decode(key.table(), &row.value)?),
@@ -226,18 +229,25 @@ fn index_timers(
     commit: &mut Commit,
     before: Option<&Appointment>,
     after: Option<&Appointment>,
+    spent: &[Key],
 ) -> Result<(), Error> {
     let wake =
         |row: &Appointment| -> Option<(Timestamp, u32)> { Some((row.next_due()?, row.generation)) };
     let (old, new) = (before.and_then(wake), after.and_then(wake));
-    if old == new {
+    let key = |wake: Option<(Timestamp, u32)>, row: Option<&Appointment>| match (wake, row) {
+        (Some((at, _)), Some(row)) => rows::due(at, &row.key).map(Some),
+        (Some(_) | None, _) => Ok(None),
+    };
+    let (old_key, new_key) = (key(old, before)?, key(new, after)?);
+    // A row that was called up and stays as it is has to be called up again.
+    if old == new && new_key.as_ref().is_none_or(|key| !spent.contains(key)) {
         return Ok(());
     }
-    if let (Some((at, _)), Some(row)) = (old, before) {
-        commit.delete(rows::due(at, &row.key)?);
+    if let Some(old_key) = old_key {
+        commit.delete(old_key);
     }
-    if let (Some((at, generation)), Some(row)) = (new, after) {
-        commit.put(rows::due(at, &row.key)?, rows::encode(&(&row.key, generation)));
+    if let (Some(new_key), Some((_, generation)), Some(row)) = (new_key, new, after) {
+        commit.put(new_key, rows::encode(&(&row.key, generation)));
     }
     Ok(())
 }
@@ -262,11 +272,12 @@ fn index_outbox(
     commit: &mut Commit,
     before: Option<&Outgoing>,
     after: Option<&Outgoing>,
+    spent: &[Key],
 ) -> Result<(), Error> {
     let waits = |row: &&Outgoing| !row.state.is_final();
     let old = before.filter(waits).map(rows::ready).transpose()?;
     let new = after.filter(waits).map(rows::ready).transpose()?;
-    if old == new {
+    if old == new && new.as_ref().is_none_or(|key| !spent.contains(key)) {
         return Ok(());
     }
     if let Some(old) = old {

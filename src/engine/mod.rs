@@ -4,6 +4,7 @@
 //! flush to the disk. Timers are an arm of the same loop: it sleeps until the store's earliest due
 //! row. An answer leaves only after the commit that it reports is durable.
 
+mod agenda;
 pub mod batch;
 mod handle;
 mod input;
@@ -26,7 +27,8 @@ use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, OutboxId, Seq};
 use crate::core::rules::Rules;
-use crate::store::{self, Category, DueAt, Key, Order, Range, Store, Table};
+use crate::store::{self, Category, Key, Order, Range, Store, Table};
+use agenda::Agenda;
 use batch::{Batch, Error};
 pub use handle::{Handle, Pending};
 use input::Input;
@@ -53,6 +55,7 @@ pub struct Engine {
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     next_seq: Seq,
+    agenda: Agenda,
     parked: BTreeMap<Lane, Parked>,
 }
 
@@ -67,8 +70,7 @@ struct Parked {
 struct Answers {
     verdicts: Vec<Verdict>,
     decided: Vec<Answer>,
-    work: BTreeMap<Lane, Vec<OutboxId>>,
-    rows: BTreeMap<OutboxId, Outgoing>,
+    work: BTreeMap<Lane, Vec<Outgoing>>,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +123,7 @@ impl Engine {
             clock,
             inputs,
             next_seq: Seq(last.map_or(1, |seq| seq.0 + 1)),
+            agenda: Agenda::new(Arc::clone(&store)),
             parked: BTreeMap::new(),
         };
         Ok((engine, Handle::new(sender, store)))
@@ -138,7 +141,13 @@ impl Engine {
                     Some(input) => Some(input),
                     None => return Ok(()),
                 },
-                () = self.clock.sleep_until(wake) => None,
+                () = self.clock.sleep_until(wake) => {
+                    if self.clock.now() < wake {
+                        // Idle for a minute: what is remembered is compared with what is there.
+                        self.agenda.forget();
+                    }
+                    None
+                }
                 () = stop.cancelled() => {
                     return self.finish();
                 }
@@ -185,6 +194,8 @@ impl Engine {
     /// Takes one batch and says when to wake next.
     fn take(&mut self, mut inputs: Inputs) -> Result<Timestamp, Error> {
         let now = self.clock.now();
+        // A lane that has ended asks for nothing any more.
+        self.parked.retain(|_, parked| !parked.reply.is_closed());
         inputs.timers = self.due_timers(now)?;
         inputs.sends = self.due_sends(now)?;
         if !inputs.order.is_empty() || !inputs.timers.is_empty() || !inputs.sends.is_empty() {
@@ -193,8 +204,8 @@ impl Engine {
         self.next_wake(now)
     }
 
-    fn due_timers(&self, now: Timestamp) -> Result<Vec<Due>, Error> {
-        let rows = self.store.due(DueAt::new(now), BATCH_MAX)?;
+    fn due_timers(&mut self, now: Timestamp) -> Result<Vec<Due>, Error> {
+        let rows = self.agenda.due_timers(now, BATCH_MAX)?;
         let mut timers = Vec::with_capacity(rows.len());
         for (key, row) in rows {
             let (appointment, generation): (AppointmentKey, u32) =
@@ -204,12 +215,10 @@ impl Engine {
         Ok(timers)
     }
 
-    fn due_sends(&self, now: Timestamp) -> Result<Vec<Send>, Error> {
+    fn due_sends(&mut self, now: Timestamp) -> Result<Vec<Send>, Error> {
         let mut sends = Vec::new();
         for (lane, parked) in &self.parked {
-            let prefix = lane.prefix();
-            let range = Range::between(Table::Ready, &prefix, &end_of(&prefix, now));
-            for (key, row) in self.store.scan(&range, parked.max, Order::Ascending)? {
+            for (key, row) in self.agenda.due_sends(lane, now, parked.max)? {
                 let outbox = rows::decode(Table::Ready, &row.value)?;
                 sends.push(Send { lane: lane.clone(), outbox, key });
             }
@@ -217,23 +226,14 @@ impl Engine {
         Ok(sends)
     }
 
-    fn next_wake(&self, now: Timestamp) -> Result<Timestamp, Error> {
+    fn next_wake(&mut self, now: Timestamp) -> Result<Timestamp, Error> {
         // The wall clock is looked at once a minute whatever happens: it may have jumped.
         let mut wake = now + TimeDelta::days(1);
-        let first = self.store.scan(&Range::all(Table::Due), 1, Order::Ascending)?;
-        if let Some(at) = first.first().and_then(|(key, _)| key.due_at()?.timestamp()) {
+        if let Some(at) = self.agenda.timers_at()? {
             wake = wake.min(at);
         }
         for lane in self.parked.keys() {
-            let prefix = lane.prefix();
-            let range = Range::prefix(Table::Ready, &prefix);
-            let first = self.store.scan(&range, 1, Order::Ascending)?;
-            let at = first.first().and_then(|(key, _)| {
-                let millis = key.bytes().get(prefix.len()..)?.first_chunk()?;
-                let millis = i64::try_from(u64::from_be_bytes(*millis)).ok()?;
-                Timestamp::from_timestamp_millis(millis)
-            });
-            if let Some(at) = at {
+            if let Some(at) = self.agenda.lane_at(lane)? {
                 wake = wake.min(at);
             }
         }
@@ -249,7 +249,9 @@ impl Engine {
             let mut batch = Batch::new(self.store.as_ref());
             let mut seq = self.next_seq;
             let answers = decide_all(&mut batch, frame, &mut seq, &inputs)?;
-            match self.store.log(batch.into_commit()?) {
+            let commit = batch.into_commit()?;
+            self.agenda.note(&commit.writes);
+            match self.store.log(commit) {
                 Ok(logged) => {
                     self.next_seq = seq;
                     self.answer(inputs, answers);
@@ -257,6 +259,7 @@ impl Engine {
                     return Ok(());
                 }
                 Err(store::Error::Conflict { .. }) if tries < CONFLICTS_MAX => {
+                    self.agenda.forget();
                     tries += 1;
                     debug!("A batch is decided again after a conflict");
                 }
@@ -265,7 +268,8 @@ impl Engine {
         }
     }
 
-    fn refuse(&self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
+    fn refuse(&mut self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
+        self.agenda.forget();
         let category = refusal.category();
         for (_, reply) in inputs.received {
             drop(reply.send(Verdict::NotStored(category)));
@@ -291,10 +295,9 @@ impl Engine {
         for ((_, reply), answer) in inputs.events.into_iter().zip(answers.decided) {
             drop(reply.send(answer));
         }
-        for (lane, ids) in answers.work {
-            let work: Vec<Work> = ids
+        for (lane, rows) in answers.work {
+            let work: Vec<Work> = rows
                 .iter()
-                .filter_map(|id| answers.rows.get(id))
                 .filter(|row| matches!(row.state, State::Sending | State::InDoubt))
                 .map(|row| self.work(row))
                 .collect();
@@ -329,12 +332,6 @@ impl Engine {
         let row = self.store.get(&rows::appointment(key).ok()?).ok()??;
         rows::decode(Table::Appointment, &row.value).ok()
     }
-}
-
-/// The end of what is due in a lane: one millisecond on, since a range excludes its end.
-fn end_of(prefix: &[u8], now: Timestamp) -> Vec<u8> {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0).saturating_add(1);
-    [prefix, &millis.to_be_bytes()].concat()
 }
 
 fn decide_all(
@@ -376,12 +373,14 @@ fn decide_all(
     }
     for send in &inputs.sends {
         batch.spend(&send.key);
+        let before = batch.outgoing(&send.outbox)?;
         turn::act(batch, frame, *seq, &Event::SendDue { outbox: send.outbox.clone() })?;
         seq.0 += 1;
-        if let Some(row) = batch.outgoing(&send.outbox)? {
-            answers.rows.insert(send.outbox.clone(), row);
+        let after = batch.outgoing(&send.outbox)?;
+        // Only what this turn claimed is handed out: a row that stays as it was is under way.
+        if let Some(row) = after.filter(|row| before.as_ref() != Some(row)) {
+            answers.work.entry(send.lane.clone()).or_default().push(row);
         }
-        answers.work.entry(send.lane.clone()).or_default().push(send.outbox.clone());
     }
     Ok(answers)
 }

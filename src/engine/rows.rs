@@ -4,6 +4,7 @@
 //! New fields are optional with a default; a change that old rows do not fit takes a new version
 //! byte and a reader for the old one. Integrity (checksums) is the store's own.
 
+use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -302,11 +303,12 @@ pub fn outbox(id: &OutboxId) -> Result<Key, store::Error> {
 /// # Errors
 /// As [`journal`].
 pub fn due(at: Timestamp, key: &AppointmentKey) -> Result<Key, store::Error> {
+    let at = DueAt::new(whole_millis(at));
     let id = key.as_str().as_bytes();
     if id.len() > LONG_ID {
-        return Key::due(DueAt::new(at), &hashed(id));
+        return Key::due(at, &hashed(id));
     }
-    Key::due(DueAt::new(at), id)
+    Key::due(at, id)
 }
 
 /// The key under which a row of the outbox waits in its lane.
@@ -314,9 +316,15 @@ pub fn due(at: Timestamp, key: &AppointmentKey) -> Result<Key, store::Error> {
 /// # Errors
 /// As [`journal`].
 pub fn ready(row: &Outgoing) -> Result<Key, store::Error> {
-    let at = u64::try_from(row.due.timestamp_millis()).unwrap_or(0).to_be_bytes();
+    let at = u64::try_from(whole_millis(row.due).timestamp_millis()).unwrap_or(0).to_be_bytes();
     let lane = Lane::of(&row.effect).prefix();
     Key::joined(Table::Ready, &[&lane, &at, row.id.as_str().as_bytes()])
+}
+
+/// The millisecond that a moment falls in or before: indexes count in milliseconds, and what they
+/// call up must be due by the finer clock as well.
+fn whole_millis(at: Timestamp) -> Timestamp {
+    at + TimeDelta::nanoseconds(999_999)
 }
 
 /// Identifiers longer than this are hashed into their key.

@@ -10,6 +10,7 @@ use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
+use crate::core::contact::{Contact, FOLLOWED_MAX};
 use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, Planned};
 use crate::core::event::Event;
@@ -20,6 +21,9 @@ use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
 use crate::core::{decide, ehr};
 use crate::store::Table;
+
+/// More effects or tasks than one event ever has; it keeps those of one message's events apart.
+const EFFECTS_MAX: usize = 64;
 
 /// What every turn of a batch shares.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +93,7 @@ fn file(
     match &received.reading {
         Reading::Claims(claims) => {
             let mut outcomes = Vec::new();
-            for claim in claims {
+            for claim in claims.iter().enumerate() {
                 outcomes.extend(claimed(batch, frame, seq, claim)?);
             }
             let count = u32::try_from(claims.len()).unwrap_or(u32::MAX);
@@ -126,20 +130,26 @@ fn claimed(
     batch: &mut Batch<'_>,
     frame: Frame<'_>,
     seq: Seq,
-    claim: &Claim,
+    (index, claim): (usize, &Claim),
 ) -> Result<Vec<Outcome>, Error> {
     let subject = batch.find(&claim.origin.source, &claim.appointment.ids)?;
-    let mut scene = Scene { seq, ..Scene::default() };
+    let effects_before = index * EFFECTS_MAX;
+    let mut scene = Scene { seq, effects_before, ..Scene::default() };
     let before = match &subject {
         Some(key) => batch.appointment(key)?,
         None => None,
     };
     let phones: BTreeSet<PhoneNumber> = ehr::phones(before.as_ref(), claim).cloned().collect();
+    let was_dead = before.as_ref().is_some_and(|before| before.patient.deceased);
     if let Some(before) = before {
         scene.appointments.insert(before.key.clone(), before);
     }
     for phone in phones {
         let Some(contact) = batch.contact(&phone)? else { continue };
+        if touches_all(claim, was_dead, &contact) {
+            add_contact(batch, &mut scene, &phone)?;
+            continue;
+        }
         if let Some(held) = &contact.held {
             add_appointment(batch, &mut scene, &held.appointment.clone())?;
         }
@@ -147,7 +157,15 @@ fn claimed(
     }
     let event = Event::Claimed(Box::new(claim.clone()));
     let decision = decide(subject.as_ref(), &event, &scene, frame.rules, frame.now);
-    collect(batch, frame, seq, decision)
+    collect(batch, frame, &scene, decision)
+}
+
+/// Whether a claim concerns every appointment of its phone, so that all have to be at hand: news of
+/// consent or of a death, and a phone that hears of so many that the past ones have to make room.
+fn touches_all(claim: &Claim, was_dead: bool, contact: &Contact) -> bool {
+    claim.patient.opted_out.value().is_some()
+        || claim.patient.deceased.value().is_some_and(|is_dead| *is_dead != was_dead)
+        || contact.appointments.len() >= FOLLOWED_MAX
 }
 
 /// Takes any event but a message.
@@ -159,7 +177,7 @@ pub(crate) fn act(
 ) -> Result<Vec<Outcome>, Error> {
     let scene = load(batch, seq, event)?;
     let decision = decide(None, event, &scene, frame.rules, frame.now);
-    let outcomes = collect(batch, frame, seq, decision)?;
+    let outcomes = collect(batch, frame, &scene, decision)?;
     let Some(cause) = cause_of(event) else { return Ok(outcomes) };
     let entry = Entry { at: frame.now, cause, outcomes: outcomes.clone() };
     batch.put_entry(seq, &entry, &[])?;
@@ -230,9 +248,8 @@ fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Resu
             for about in &sms.about {
                 add_appointment(batch, scene, &about.appointment)?;
             }
-            if let Some(contact) = batch.contact(&sms.to)? {
-                scene.contacts.insert(sms.to.clone(), contact);
-            }
+            // What the provider says of consent concerns all of the phone's appointments.
+            add_contact(batch, scene, &sms.to)?;
         }
         Effect::SendHl7(write_back) => {
             add_appointment(batch, scene, &write_back.appointment)?;
@@ -246,9 +263,10 @@ fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Resu
 fn collect(
     batch: &mut Batch<'_>,
     frame: Frame<'_>,
-    seq: Seq,
+    scene: &Scene,
     decision: Decision,
 ) -> Result<Vec<Outcome>, Error> {
+    let (seq, before) = (scene.seq, scene.effects_before);
     for row in decision.appointments {
         batch.put_appointment(row)?;
     }
@@ -259,10 +277,10 @@ fn collect(
         batch.put_outgoing(row)?;
     }
     for (index, task) in decision.tasks.iter().enumerate() {
-        batch.put_task(seq, index, task)?;
+        batch.put_task(seq, before + index, task)?;
     }
     for (index, planned) in decision.effects.into_iter().enumerate() {
-        let id = OutboxId::of(frame.now, seq, index);
+        let id = OutboxId::of(frame.now, seq, before + index);
         batch.put_outgoing(outgoing(id, planned, frame.now))?;
     }
     Ok(decision.because)

@@ -59,7 +59,6 @@ pub struct Context {
 }
 
 /// The routes of the daemon.
-#[must_use]
 pub fn router(context: Context) -> Router {
     Router::new()
         .route("/twilio/inbound", post(inbound))

@@ -144,8 +144,9 @@ impl Intake {
             Err(fault) => {
                 let mut parsed = self.fault(&raw, peer, Trouble::Parse, fault.to_string());
                 parsed.request = hl7::ack::header_only(text);
-                if let Some(request) = &parsed.request {
-                    name(&mut parsed.received, &request.header());
+                match &parsed.request {
+                    Some(request) => name(&mut parsed.received, &request.header()),
+                    None => parsed.trouble = Trouble::Headless,
                 }
                 return parsed;
             }

@@ -1,7 +1,8 @@
 //! `appointd demo`: the whole loop on one machine, with no account and no configuration.
 
-mod page;
+pub mod page;
 mod script;
+mod state;
 
 use std::net::SocketAddr;
 
@@ -13,7 +14,7 @@ pub(super) struct Arguments {
     /// Play a scripted day on a fast clock, print what each party sent and received, and end
     #[arg(long)]
     once: bool,
-    /// Where the page is served
+    /// Where the page is served; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
     listen: SocketAddr,
 }

@@ -56,8 +56,8 @@ async fn janes_visit(stage: &mut Stage) -> Result<(), Failure> {
     stage.title("Two days before, a reminder; she answers; the EHR is told, and says so itself");
     stage.advance_to(local(2026, 12, 1, 9)?);
     stage.texts(&phone, 2).await;
+    stage.replies(&phone, "Is it about my knee?").await;
     stage.replies(&phone, "Yes, see you then!").await;
-    stage.replies(&phone, "C").await;
     stage.texts(&phone, 6).await;
     stage.lines(3).await;
     stage.title("The EHR moves the visit to Friday");
@@ -122,12 +122,15 @@ impl Stage {
     fn show(&mut self) {
         let lines = self.world.ehr.transcript();
         let texts = self.world.carrier.all_texts();
-        let new_lines = lines.iter().skip(self.shown.0).map(|line| (line.at, said(line)));
-        let new_texts = texts.iter().skip(self.shown.1).map(|text| (text.at, texted(text)));
-        let mut new: Vec<(Timestamp, String)> = new_lines.chain(new_texts).collect();
+        let new_lines = lines.iter().skip(self.shown.0).map(|line| (line.at, 1, said(line)));
+        // The clock stands still within a step: what the patient writes comes before what follows.
+        let rank = |text: &Text| if text.direction == Direction::Inbound { 0 } else { 2 };
+        let new_texts =
+            texts.iter().skip(self.shown.1).map(|text| (text.at, rank(text), texted(text)));
+        let mut new: Vec<(Timestamp, u8, String)> = new_lines.chain(new_texts).collect();
         self.shown = (lines.len(), texts.len());
-        new.sort_by_key(|(at, _)| *at);
-        for (at, line) in new {
+        new.sort_by_key(|(at, rank, _)| (*at, *rank));
+        for (at, _, line) in new {
             out::say(&format!("{}  {line}", self.zone.local(at).format("%a %b %e %H:%M")));
         }
     }

@@ -5,6 +5,7 @@
 //! What is rendered is folded to the letters of a plain text message where that loses nothing.
 
 pub mod segments;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,7 +91,7 @@ struct PatientVars<'a> {
 }
 
 /// An appointment, as templates see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Item<'a> {
     day: String,
     date: String,
@@ -149,6 +150,8 @@ impl Texts {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_fuel(Some(FUEL));
+        // It would print whatever a template sees.
+        env.remove_global("debug");
         let mut faults = Vec::new();
         for (language, file) in files {
             for kind in TextKind::ALL {
@@ -169,6 +172,9 @@ impl Texts {
         if !files.contains_key(fallback) {
             let name = "locale".to_owned();
             faults.push(Error::Missing { language: fallback.to_owned(), name });
+        }
+        if faults.is_empty() {
+            faults = files.keys().flat_map(|language| trial::faults(&env, language)).collect();
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -250,6 +256,10 @@ pub fn render(
     let text = template
         .render(Serde(vars(subject)))
         .map_err(|error| unreadable(language, name, &error))?;
+    finished(&text, name)
+}
+
+fn finished(text: &str, name: &str) -> Result<String, Error> {
     let text = fold_to_gsm(text.trim()).into_owned();
     let chars = text.chars().count();
     if chars == 0 || chars > TEXT_CHARS_MAX {
