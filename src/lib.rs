@@ -1,4 +1,88 @@
-//! `appointd`: an HL7 v2 / FHIR appointment integration engine.
+//! `appointd` sits beside a hospital's EHR: it hears every appointment event by HL7 v2 over MLLP,
+//! tells the patient by SMS, reminds in time, understands what is texted back, and writes the answer
+//! into the EHR again.
+//!
+//! This page is the architecture: the centre, the invariants, the map, and three ways through the
+//! house. `README.md` is for who runs it; `appointd demo` shows it.
+//!
+//! # The centre
+//!
+//! Decisions are pure: **state + event + rules + now -> new rows + effects + reason**.
+//! [`core::decide`] takes a [`core::scene::Scene`] (the rows that one event can touch) and answers
+//! with a [`core::scene::Decision`]. No socket, store, clock or randomness in it. An effect is data
+//! until it is a row of the outbox, and a row before it is an act; a reason is stored with every
+//! turn, so that "why did this patient get no text?" is a lookup.
+//!
+//! # Invariants
+//!
+//! 1. An acknowledgment, and a 200 to Twilio, leaves only after the commit that it reports is
+//!    durable, a power cut included ([`store`]; `tests/crash.rs`).
+//! 2. Every change of state passes [`core::decide`]; there is no side door from command line or API.
+//! 3. Every effect is claimed in a commit of its own before it is performed. Performing it twice has
+//!    the effect of once, or it is *in doubt* and looked for ([`core::delivery`]).
+//! 4. Nothing reads the clock but [`clock`]; nothing in [`core`] can block or fail.
+//! 5. A message that cannot be understood is kept, answered, shown, and can be read again.
+//! 6. No line of log and no label of a metric holds patient data ([`phi::Phi`] prints `[phi]`).
+//! 7. The daemon holds no state that it cannot rebuild from the store.
+//! 8. A limit on everything, each a named constant or a setting.
+//!
+//! # The map
+//!
+//! In reading order; `tests/tidy.rs` holds who may import whom.
+//!
+//! | room | what it owns |
+//! |---|---|
+//! | [`clock`], [`phi`], [`shutdown`] | time, the wrapper of patient data, stopping in order |
+//! | [`core`] | pure: claims, appointments, contacts, reminders, replies, texts, deliveries |
+//! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
+//! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
+//! | [`sms`] | pure: Twilio's forms, signatures and error codes |
+//! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
+//! | [`store`] | rows under keys: a log in front, sled behind, or memory |
+//! | [`engine`] | the single writer, the disk forms of its rows, the reading side |
+//! | [`inbound`] | MLLP listeners, Twilio's webhooks, the poll behind them |
+//! | [`outbound`] | a lane each: texts, and every HL7 destination |
+//! | [`http`] | webhooks, API, health, metrics |
+//! | [`sim`] | stand-ins: an EHR, patients' phones, and a world of both around the daemon |
+//! | [`telemetry`], [`tls`] | logs and metrics; certificates |
+//! | [`app`], [`cli`] | composition, commands |
+//!
+//! # A message comes in
+//!
+//! [`inbound::mllp`] cuts the stream with [`hl7::frame`] (limits, resynchronisation).
+//! [`inbound::intake`] finds character set, batch and message and lets the [`mapping`] read claims of
+//! it. [`engine::Handle::enqueue`] puts it into the queue; the connection goes on reading while it
+//! waits. The engine takes what waits as one batch: for each message, was it seen before (source,
+//! sender, control id, trigger, digest)? Then the stored verdict is the answer. Else the appointment
+//! is found by any of its identifiers, [`core::ehr`] compares claim and state, and the rows are
+//! collected. One commit: journal entry with the message as it came, appointment, contact, timers,
+//! outbox. When it is durable the verdicts leave, [`hl7::ack`] writes the answer, and one write sends
+//! it. What cannot be read goes the same road into the quarantine.
+//!
+//! # A timer fires
+//!
+//! The engine sleeps until the store's earliest due row, at most a minute of real time. `TimerDue`
+//! goes to [`core::timer`]: changed, called off, opted out, too late, capped? Then a reason and
+//! nothing else; otherwise a reminder, which speaks for the patient's other appointments of that day
+//! too. The lane of texts asks the engine for work; in the turn that claims the row,
+//! [`core::consent`] looks once more whether it may go, and the words are written. Twilio's answer
+//! comes back as a report, decided like everything else. After a crash a claimed text is looked for
+//! at Twilio before anything is repeated.
+//!
+//! # A reply comes in
+//!
+//! Twilio's POST is believed by its signature only ([`inbound::sms`]). [`core::conversation`] looks
+//! at consent first, then at which appointment is meant, then at what is meant; where it could be
+//! several, the patient is asked once. A wish becomes a row for the lane of the EHR
+//! ([`outbound::hl7`]), written by [`mapping::reverse`] from the appointment's last message, matched
+//! by MSA-2, repeated under one control id. When the EHR's own message says the same, the wish is
+//! *reflected*, and the patient is not texted a second time.
+//!
+//! # Where this differs from other engines
+//!
+//! The write-ahead log is the only thing that is flushed per commit; sled gets rows in bulk at a
+//! checkpoint. Applying each message to sled cost more processor time than the disk took, and sled's
+//! own flush does not survive a power cut on Linux. The journal, not a log file, is the history.
 
 pub mod clock;
 pub mod phi;
@@ -19,12 +103,12 @@ pub mod engine;
 pub mod inbound;
 pub mod outbound;
 
+pub mod http;
+
 pub mod sim;
 
 pub mod telemetry;
 pub mod tls;
-
-pub mod http;
 
 pub mod app;
 pub mod cli;

@@ -4,13 +4,7 @@
 //! The daemon is a process of its own, its peers are in this one and live on. Each round kills it
 //! after a drawn number of acknowledgments, with messages, replies and sends in the air. The seed is
 //! printed, and can be given as `APPOINTD_CRASH_SEED`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    reason = "helpers of a test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};

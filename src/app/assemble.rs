@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
+use crate::clock::Timestamp;
 use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::hl7::frame::Limits;
@@ -61,13 +63,14 @@ fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
 }
 
 /// How a listener reads.
-pub(super) fn intake(listener: &Listener, live: Live) -> Intake {
+pub(super) fn intake(listener: &Listener, live: Live, now: Timestamp) -> Intake {
     Intake {
         source: listener.name.clone(),
         charset: listener.charset.as_deref().and_then(Charset::for_label),
         zone: listener.zone,
         region: listener.region,
         processing_ids: listener.processing_ids.clone(),
+        heard_at: AtomicI64::new(now.timestamp_millis()),
         live: std::sync::RwLock::new(Arc::new(live)),
     }
 }
@@ -82,6 +85,7 @@ pub(super) fn listener_options(listener: &Listener, tls: Option<tls::Acceptor>) 
             settings::NackPolicy::ParseErrors => NackPolicy::ParseErrors,
             settings::NackPolicy::MappingErrors => NackPolicy::MappingErrors,
         },
+        answers_each: listener.batch_ack == settings::BatchAck::Each,
         limits: Limits {
             frame_bytes_max: limits.frame_bytes_max,
             accept_bare_msh: listener.accept_bare_msh,

@@ -22,6 +22,7 @@ use crate::http::{self, Context, Health, Part};
 use crate::inbound::intake::{Intake, Live};
 use crate::inbound::mllp::Listener;
 use crate::inbound::poll::Poller;
+use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Mapping;
 use crate::outbound::hl7::Hl7Lane;
@@ -186,6 +187,18 @@ impl App {
         for listener in &self.listeners {
             self.health.set(&format!("listener {}", listener.1), Part::Up);
         }
+        for (intake, configured) in self.intakes.iter().zip(&self.settings.listeners) {
+            if let Some(after) = configured.silent_feed_after {
+                let watch = silence::watch(Arc::clone(intake), after, self.clock.clone());
+                let stop = tasks.stop_token();
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = watch => {}
+                        () = stop.cancelled() => {}
+                    }
+                });
+            }
+        }
         let mllp = self.mllp();
         for (listener, _) in self.listeners {
             tasks.spawn(listener.run(tasks.clone()));
@@ -342,7 +355,8 @@ async fn bind_listeners(
     let mut listeners = Vec::new();
     for configured in &settings.listeners {
         let mapping = mapping_of(settings, &configured.mapping).map_err(Error::Setup)?;
-        let intake = Arc::new(assemble::intake(configured, live(&settings.rules, mapping)));
+        let intake =
+            Arc::new(assemble::intake(configured, live(&settings.rules, mapping), clock.now()));
         let tls = acceptor(configured.tls.as_ref(), acceptors)?;
         let options = assemble::listener_options(configured, tls);
         let socket = bind(configured.listen).await?;

@@ -4,7 +4,10 @@
 //! the dry run on the command line, so that what one of them shows is what the others do.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
+
+use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
 use crate::core::ids::{Seq, SourceName};
@@ -28,6 +31,8 @@ pub struct Intake {
     pub region: Region,
     /// Processing ids (MSH-11) that are taken; empty takes all.
     pub processing_ids: Vec<String>,
+    /// When a message was last stored, in milliseconds; the start counts as one.
+    pub heard_at: AtomicI64,
     /// What can be replaced while running.
     pub live: RwLock<Arc<Live>>,
 }
@@ -81,6 +86,17 @@ pub struct Frame {
 }
 
 impl Intake {
+    /// Notes that a message was stored.
+    pub fn hear(&self, now: Timestamp) {
+        self.heard_at.store(now.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    /// How long nothing was stored.
+    #[must_use]
+    pub fn silence(&self, now: Timestamp) -> TimeDelta {
+        TimeDelta::milliseconds(now.timestamp_millis() - self.heard_at.load(Ordering::Relaxed))
+    }
+
     /// The mapping and places in force.
     #[must_use]
     pub fn live(&self) -> Arc<Live> {

@@ -50,6 +50,8 @@ const READ_BYTES: usize = 16 * 1024;
 pub struct Options {
     /// Whether and how messages are answered.
     pub ack_mode: AckMode,
+    /// Whether each message of a batch is answered, or the batch once.
+    pub answers_each: bool,
     /// When content errors are answered as such.
     pub nack_policy: NackPolicy,
     /// Bounds of the stream.
@@ -301,11 +303,16 @@ impl Shared {
         batch_id: Option<&str>,
         charset: Charset,
     ) -> Vec<Bytes> {
+        if self.options.answers_each && results.len() > 1 {
+            let each = results.into_iter().map(|result| self.answer(vec![result], None, charset));
+            return each.flatten().collect();
+        }
         let mut worst = (hl7::Verdict::Accepted, None);
         let mut request = None;
         for (verdict, message, trouble) in results {
             self.metrics.verdict(&self.intake.source, &verdict);
             if matches!(verdict, Verdict::Stored { .. }) {
+                self.intake.hear(self.clock.now());
                 self.metrics.heard(&self.intake.source, self.clock.now());
             }
             let judged = judge(&verdict, trouble, self.options.nack_policy);

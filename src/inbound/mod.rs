@@ -4,4 +4,5 @@ pub mod intake;
 pub mod mllp;
 mod nack;
 pub mod poll;
+pub mod silence;
 pub mod sms;

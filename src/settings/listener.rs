@@ -130,10 +130,10 @@ pub enum NackPolicy {
 /// How a batch of messages is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchAck {
-    /// One answer a message.
+    /// Once, with the worst verdict, under the batch's control id.
+    One,
+    /// Once a message.
     Each,
-    /// One batch of answers.
-    Batch,
 }
 
 /// The names and ports taken so far, and by whom.
@@ -175,8 +175,8 @@ pub(super) fn read(
         nack_policy: nack_policy(section),
         batch_ack: section.choice(
             "batch_ack",
-            &[("each", BatchAck::Each), ("batch", BatchAck::Batch)],
-            BatchAck::Each,
+            &[("one", BatchAck::One), ("each", BatchAck::Each)],
+            BatchAck::One,
         ),
         charset: charset(section),
         zone: zone(section),

@@ -21,8 +21,6 @@ pub struct Store {
     pub free_bytes_min: u64,
     /// Memory for pages of the store.
     pub cache_bytes: u64,
-    /// How long past appointments and their messages are kept; forever if not given.
-    pub retention_days: Option<u32>,
 }
 
 /// An engine of the store.
@@ -130,13 +128,11 @@ pub(super) fn store(section: &mut Section<'_>) -> Store {
     if engine == Engine::Memory {
         section.warn(place, "engine", "keeps nothing over a restart");
     }
-    let days = section.count("retention_days", 0..=36_500, 0);
     Store {
         engine,
         path: section.path("path").unwrap_or_else(|| PathBuf::from("/var/lib/appointd")),
         free_bytes_min: section.count("free_bytes_min", 1 << 20..=1 << 50, 256 << 20),
         cache_bytes: section.count("cache_bytes", 1 << 20..=1 << 40, 64 << 20),
-        retention_days: u32::try_from(days).ok().filter(|days| *days > 0),
     }
 }
 

@@ -28,6 +28,9 @@ const AUTH_TOKEN: &str = "demo-token-of-the-stand-in";
 /// The practice's number, from the range that is kept free for such uses.
 const PRACTICE_NUMBER: &str = "+15105550100";
 
+/// How often another port is tried.
+const BIND_TRIES_MAX: u32 = 20;
+
 /// Why a world cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -87,12 +90,9 @@ impl World {
         let ehr = Ehr::new(plan.clock.clone(), plan.reflects);
         let (ehr_socket, ehr_address) = loopback().await?;
         ehr.listen(ehr_socket, &tasks);
-        let http = free_port().await?;
-        let text = settings_text(carrier_address, ehr_address, http) + &plan.settings;
-        let loaded = settings::from_text(&text, std::path::Path::new(""))
-            .map_err(|faults| Error::Setup(faults.iter().map(|f| format!("{f}\n")).collect()))?;
         let store = plan.store.unwrap_or_else(|| Arc::new(Memory::new()));
-        let daemon = App::build(loaded.settings, store, plan.clock.clone()).await?.start()?;
+        let ends = (carrier_address, ehr_address);
+        let daemon = daemon(ends, &plan.settings, &store, &plan.clock).await?.start()?;
         carrier.set_inbound_url(&format!("http://{}/twilio/inbound", daemon.http));
         if let Some(feed) = daemon.mllp.first() {
             ehr.connect(*feed).await;
@@ -149,10 +149,25 @@ async fn loopback() -> Result<(TcpListener, SocketAddr), Error> {
     Ok((socket, address))
 }
 
-/// A port that is free now: webhooks are signed over the address, which has to be known before the
-/// daemon binds it.
-async fn free_port() -> Result<SocketAddr, Error> {
-    Ok(loopback().await?.1)
+/// Builds the daemon on a port that is free: webhooks are signed over the address, which therefore
+/// has to be known before the daemon binds it, and may be taken by another in between.
+async fn daemon(
+    (carrier, ehr): (SocketAddr, SocketAddr),
+    further: &str,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+) -> Result<App, Error> {
+    let mut tries = 0;
+    loop {
+        let http = loopback().await?.1;
+        let text = settings_text(carrier, ehr, http) + further;
+        let loaded = settings::from_text(&text, std::path::Path::new(""))
+            .map_err(|faults| Error::Setup(faults.iter().map(|f| format!("{f}\n")).collect()))?;
+        match App::build(loaded.settings, Arc::clone(store), clock.clone()).await {
+            Err(app::Error::Bind { .. }) if tries < BIND_TRIES_MAX => tries += 1,
+            built => return Ok(built?),
+        }
+    }
 }
 
 fn settings_text(carrier: SocketAddr, ehr: SocketAddr, http: SocketAddr) -> String {
