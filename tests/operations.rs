@@ -105,7 +105,7 @@ async fn the_api_is_closed_without_its_token() {
         "Authorization: Bearer \r\n".to_owned(),
         "Authorization: Bearer wrong\r\n".to_owned(),
         format!("Authorization: Bearer {token}x\r\n"),
-        format!("Authorization: Bearer {}\r\n", &token[1..]),
+        format!("Authorization: Bearer {}\r\n", token.get(1..).unwrap()),
         format!("Authorization: Basic {token}\r\n"),
         format!("Authorization: {token}\r\n"),
         format!("X-Authorization: Bearer {token}\r\n"),
@@ -394,6 +394,14 @@ impl Moody {
         self.released.notify_all();
     }
 
+    fn wait_while_held(&self) {
+        let mut holds = self.holds.lock().unwrap();
+        while *holds {
+            self.entered.notify_one();
+            holds = self.released.wait(holds).unwrap();
+        }
+    }
+
     fn mood(&self) -> Result<(), Error> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(Error::Full { path: "/nowhere".into(), free: 0, floor: 1 });
@@ -416,12 +424,7 @@ impl Store for Moody {
     }
 
     fn log(&self, commit: Commit) -> Result<Logged, Error> {
-        let mut holds = self.holds.lock().unwrap();
-        while *holds {
-            self.entered.notify_one();
-            holds = self.released.wait(holds).unwrap();
-        }
-        drop(holds);
+        self.wait_while_held();
         self.mood()?;
         self.inner.log(commit)
     }

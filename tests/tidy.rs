@@ -467,7 +467,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<PathBuf> {
                 open.push(path);
                 continue;
             }
-            let ending = path.extension().or(path.file_name()).unwrap().to_string_lossy();
+            let ending = path.extension().or_else(|| path.file_name()).unwrap().to_string_lossy();
             if endings.contains(&&*ending) {
                 found.push(path);
             }
