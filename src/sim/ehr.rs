@@ -138,6 +138,11 @@ impl Ehr {
         *self.feed.lock().await = Feed { address: Some(address), connection: None };
     }
 
+    /// Closes the connection to the daemon; the next message opens another.
+    pub async fn disconnect(&self) {
+        self.feed.lock().await.connection = None;
+    }
+
     /// Answers the next write-backs with these codes.
     pub fn answer_next(&self, codes: &[AckCode]) {
         self.lock().answers.extend_from_slice(codes);

@@ -118,6 +118,8 @@ impl World {
     /// # Errors
     /// If the daemon ended with a fault.
     pub async fn stop(self) -> Result<(), Error> {
+        // The daemon would wait for its peer to hang up.
+        self.ehr.disconnect().await;
         self.daemon.stop().await?;
         self.tasks.drain(Duration::from_secs(5)).await;
         Ok(())

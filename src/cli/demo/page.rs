@@ -423,7 +423,7 @@ async fn advance(State(desk): State<Desk>, order: Result<Json<Move>, JsonRejecti
     let target = match order.by {
         By::Hour => Some(now + TimeDelta::hours(1)),
         By::Day => Some(now + TimeDelta::days(1)),
-        By::Next => next_after(&desk, now),
+        By::Next => state::next_after(&desk, now),
     };
     let Some(target) = target else {
         return problem(StatusCode::CONFLICT, "nothing is planned", None);
@@ -437,7 +437,7 @@ async fn advance(State(desk): State<Desk>, order: Result<Json<Move>, JsonRejecti
 /// Moves the clock from one planned moment to the next, so that everything happens at its time.
 async fn pass(desk: &Desk, target: Timestamp) {
     for _ in 0..STEPS_MAX {
-        let next = next_after(desk, desk.clock.now()).filter(|next| *next <= target);
+        let next = state::next_after(desk, desk.clock.now()).filter(|next| *next <= target);
         desk.clock.advance_to(next.unwrap_or(target));
         let _in_time = tokio::time::timeout(SETTLED_WITHIN, settled(desk)).await.is_ok();
         if next.is_none_or(|next| next == target) {
@@ -448,11 +448,7 @@ async fn pass(desk: &Desk, target: Timestamp) {
 
 /// Waits until the daemon has nothing to do at this moment.
 async fn settled(desk: &Desk) {
-    while state::planned(desk).iter().any(|moment| moment.at <= desk.clock.now()) {
+    while state::is_busy(desk) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-fn next_after(desk: &Desk, now: Timestamp) -> Option<Timestamp> {
-    state::planned(desk).into_iter().map(|moment| moment.at).find(|at| *at > now)
 }

@@ -27,8 +27,8 @@ const HISTORY_MAX: usize = 40;
 
 /// Something that will happen by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) at: Timestamp,
+struct Moment {
+    at: Timestamp,
     what: String,
     patient: String,
 }
@@ -64,11 +64,24 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
     }))
 }
 
-/// All that will happen by itself, the earliest first; what is overdue is part of it.
-pub(super) fn planned(desk: &Desk) -> Vec<Moment> {
+/// When something will happen by itself next.
+pub(super) fn next_after(desk: &Desk, now: Timestamp) -> Option<Timestamp> {
+    planned(desk).0.into_iter().map(|moment| moment.at).find(|at| *at > now)
+}
+
+/// Whether the daemon has something to do at this moment, or is doing it.
+pub(super) fn is_busy(desk: &Desk) -> bool {
+    let now = desk.clock.now();
+    let (moments, waiting) = planned(desk);
+    moments.iter().any(|moment| moment.at <= now)
+        || waiting.iter().any(|row| row.state == State::Sending)
+}
+
+fn planned(desk: &Desk) -> (Vec<Moment>, Vec<Outgoing>) {
     let view = desk.handle.view();
     let appointments = appointments(&view).unwrap_or_default();
-    moments(&appointments, &waiting(&view).unwrap_or_default())
+    let waiting = waiting(&view).unwrap_or_default();
+    (moments(&appointments, &waiting), waiting)
 }
 
 /// The phones that somebody in the book has, in the order of the bookings.
@@ -106,9 +119,13 @@ fn waiting(view: &View) -> Result<Vec<Outgoing>, String> {
     Ok(found)
 }
 
+/// All that will happen by itself, the earliest first; what is overdue is part of it.
+///
+/// An effect that is being performed is none: its time is only that of its being missed.
 fn moments(appointments: &[Appointment], waiting: &[Outgoing]) -> Vec<Moment> {
     let mut moments: Vec<Moment> = waiting
         .iter()
+        .filter(|row| row.state != State::Sending)
         .map(|row| Moment {
             at: row.due,
             what: effect_name(&row.effect),
@@ -279,7 +296,8 @@ fn engine_json(
             .collect::<Vec<_>>(),
         "waiting": own
             .map(|waits| json!({
-                "at": waits.due, "what": effect_name(&waits.effect), "is_due": waits.due <= now,
+                "at": waits.due, "what": effect_name(&waits.effect),
+                "is_due": waits.due <= now || waits.state == State::Sending,
             }))
             .collect::<Vec<_>>(),
         "history": history,
