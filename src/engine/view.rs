@@ -3,6 +3,7 @@
 //! Reads the store beside the writer; nothing here changes anything. Rows come as JSON objects, one
 //! shape for the API, the command line and files.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -224,21 +225,28 @@ impl View {
                 return Ok(false);
             }
             let is_late = filter.until.is_some_and(|until| entry.at > until);
-            if !is_late && is_wanted(&entry) && has_status(&entry, filter.status.as_deref()) {
+            let is_theirs = only.as_ref().is_none_or(|seqs| seqs.contains(&seq))
+                || is_from(&entry, filter.phone.as_ref());
+            if !is_late
+                && is_theirs
+                && is_wanted(&entry)
+                && has_status(&entry, filter.status.as_deref())
+            {
                 found.push(entry_json(seq, &entry));
             }
             Ok(found.len() < filter.limit)
         };
-        match only {
-            Some(seqs) => {
-                for seq in seqs.into_iter().rev() {
-                    let Some(row) = self.store.get(&rows::journal(seq)?)? else { continue };
-                    if !add(seq, &row.value)? {
+        match &only {
+            // A phone's replies may concern no appointment: they are found by looking at all.
+            Some(seqs) if filter.phone.is_none() => {
+                for seq in seqs.iter().rev() {
+                    let Some(row) = self.store.get(&rows::journal(*seq)?)? else { continue };
+                    if !add(*seq, &row.value)? {
                         break;
                     }
                 }
             }
-            None => self.scan(Table::Journal, Order::Descending, |key, row| {
+            Some(_) | None => self.scan(Table::Journal, Order::Descending, |key, row| {
                 rows::seq_of(key).map_or(Ok(true), |seq| add(seq, &row.value))
             })?,
         }
@@ -246,14 +254,15 @@ impl View {
     }
 
     /// The entries of the appointments that a filter names; `None` if it names none.
-    fn entries_of(&self, filter: &Filter) -> Result<Option<Vec<Seq>>, Error> {
+    fn entries_of(&self, filter: &Filter) -> Result<Option<BTreeSet<Seq>>, Error> {
         if let Some(name) = &filter.appointment {
-            return Ok(Some(self.appointment(name)?.map(|row| row.history).unwrap_or_default()));
+            let found = self.appointment(name)?.map(|row| row.history).unwrap_or_default();
+            return Ok(Some(found.into_iter().collect()));
         }
         if filter.patient.is_none() && filter.phone.is_none() {
             return Ok(None);
         }
-        let mut seqs = Vec::new();
+        let mut seqs = BTreeSet::new();
         self.scan(Table::Appointment, Order::Ascending, |_, row| {
             let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
             if is_wanted(&row, &Filter { status: None, since: None, until: None, ..filter.clone() })
@@ -262,8 +271,6 @@ impl View {
             }
             Ok(true)
         })?;
-        seqs.sort_unstable();
-        seqs.dedup();
         Ok(Some(seqs))
     }
 
@@ -339,6 +346,11 @@ impl View {
         })?;
         Ok(found)
     }
+}
+
+/// Whether an entry is a text from this phone.
+fn is_from(entry: &Entry, phone: Option<&PhoneNumber>) -> bool {
+    matches!(&entry.cause, Cause::Reply { from, .. } if Some(from) == phone)
 }
 
 fn is_wanted(row: &Appointment, filter: &Filter) -> bool {

@@ -182,7 +182,12 @@ impl Ehr {
 
     /// Moves an appointment (SIU^S13).
     pub async fn reschedule(&self, id: &str, start: NaiveDateTime) -> String {
-        self.change("S13", id, |row| row.start = start).await
+        self.change("S13", id, |row| {
+            row.start = start;
+            // What was confirmed was the old time.
+            "Booked".clone_into(&mut row.status);
+        })
+        .await
     }
 
     /// Moves an appointment to another place (SIU^S14).
