@@ -3,12 +3,12 @@
 //! Turns of a batch see each other's changes; a row that several of them touch is written once.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::collections::btree_map::Entry;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::rows::{self, Entry, Unreadable};
+use super::rows::{self, Unreadable};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::contact::Contact;
@@ -29,13 +29,19 @@ pub enum Error {
     Row(#[from] Unreadable),
 }
 
-/// Rows of one table, as loaded and as changed.
+/// A row as loaded, and as changed.
 #[derive(Debug)]
 struct Held<V> {
-    version: Version,
+    /// What the commit requires; nothing of a row whose key is new by its making.
+    version: Option<Version>,
     before: Option<V>,
     after: Option<V>,
-    is_changed: bool,
+}
+
+impl<V> Held<V> {
+    fn latest(&self) -> Option<&V> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
 }
 
 type Rows<K, V> = BTreeMap<K, Held<V>>;
@@ -69,15 +75,19 @@ impl<'a> Batch<'a> {
         &mut self,
         key: &AppointmentKey,
     ) -> Result<Option<Appointment>, Error> {
-        load(self.store, &mut self.appointments, key, || rows::appointment(key))
+        Ok(self.held_appointment(key)?.latest().cloned())
+    }
+
+    fn held_appointment(&mut self, key: &AppointmentKey) -> Result<&mut Held<Appointment>, Error> {
+        load(self.store, &mut self.appointments, key, rows::appointment)
     }
 
     pub(crate) fn contact(&mut self, phone: &PhoneNumber) -> Result<Option<Contact>, Error> {
-        load(self.store, &mut self.contacts, phone, || rows::contact(phone))
+        Ok(load(self.store, &mut self.contacts, phone, rows::contact)?.latest().cloned())
     }
 
     pub(crate) fn outgoing(&mut self, id: &OutboxId) -> Result<Option<Outgoing>, Error> {
-        load(self.store, &mut self.outbox, id, || rows::outbox(id))
+        Ok(load(self.store, &mut self.outbox, id, rows::outbox)?.latest().cloned())
     }
 
     /// Finds the appointment that one of these identifiers belongs to; the first that is known
@@ -88,9 +98,11 @@ impl<'a> Batch<'a> {
         ids: &[Identifier],
     ) -> Result<Option<AppointmentKey>, Error> {
         for id in ids {
-            let key = AppointmentKey::of(source, id);
-            if self.appointment(&key)?.is_some() {
-                return Ok(Some(key));
+            if id.system == Identifier::FILLER {
+                let key = AppointmentKey::of(source, id);
+                if self.held_appointment(&key)?.latest().is_some() {
+                    return Ok(Some(key));
+                }
             }
             if let Some(bytes) = self.plain(&rows::alias(source, id)?)? {
                 return Ok(Some(rows::decode(Table::Alias, &bytes)?));
@@ -126,21 +138,27 @@ impl<'a> Batch<'a> {
     }
 
     pub(crate) fn put_appointment(&mut self, row: Appointment) -> Result<(), Error> {
-        self.appointment(&row.key)?;
-        change(&mut self.appointments, row.key.clone(), row);
+        let held = load(self.store, &mut self.appointments, &row.key, rows::appointment)?;
+        held.after = Some(row);
         Ok(())
     }
 
     pub(crate) fn put_contact(&mut self, row: Contact) -> Result<(), Error> {
-        self.contact(&row.phone)?;
-        change(&mut self.contacts, row.phone.clone(), row);
+        let held = load(self.store, &mut self.contacts, &row.phone, rows::contact)?;
+        held.after = Some(row);
         Ok(())
     }
 
     pub(crate) fn put_outgoing(&mut self, row: Outgoing) -> Result<(), Error> {
-        self.outgoing(&row.id)?;
-        change(&mut self.outbox, row.id.clone(), row);
+        let held = load(self.store, &mut self.outbox, &row.id, rows::outbox)?;
+        held.after = Some(row);
         Ok(())
+    }
+
+    /// Puts a row of the outbox whose id was made in this turn, so that there cannot be another.
+    pub(crate) fn add_outgoing(&mut self, row: Outgoing) {
+        let held = Held { version: None, before: None, after: Some(row.clone()) };
+        self.outbox.insert(row.id, held);
     }
 
     pub(crate) fn put_task(&mut self, seq: Seq, index: usize, task: &Task) -> Result<(), Error> {
@@ -148,7 +166,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    pub(crate) fn put_entry(&mut self, seq: Seq, entry: &Entry, raw: &[u8]) -> Result<(), Error> {
+    pub(crate) fn put_entry(
+        &mut self,
+        seq: Seq,
+        entry: &rows::Entry,
+        raw: &[u8],
+    ) -> Result<(), Error> {
         self.puts.push((rows::journal(seq)?, Some(rows::encode_entry(entry, raw))));
         Ok(())
     }
@@ -161,18 +184,19 @@ impl<'a> Batch<'a> {
             commit.delete(key.clone());
         }
         for (key, held) in self.appointments {
-            let row_key = rows::appointment(&key)?;
-            index_timers(&mut commit, held.before.as_ref(), held.after.as_ref(), &self.spent)?;
-            if held.is_changed {
-                index_ids(&mut commit, held.before.as_ref(), held.after.as_ref())?;
+            let after = held.after.as_ref().or(held.before.as_ref());
+            index_timers(&mut commit, held.before.as_ref(), after, &self.spent)?;
+            if let Some(after) = &held.after {
+                index_ids(&mut commit, held.before.as_ref(), after)?;
             }
-            write(&mut commit, row_key, &held);
+            write(&mut commit, rows::appointment(&key)?, &held);
         }
         for (phone, held) in self.contacts {
             write(&mut commit, rows::contact(&phone)?, &held);
         }
         for (id, held) in self.outbox {
-            index_outbox(&mut commit, held.before.as_ref(), held.after.as_ref(), &self.spent)?;
+            let after = held.after.as_ref().or(held.before.as_ref());
+            index_outbox(&mut commit, held.before.as_ref(), after, &self.spent)?;
             write(&mut commit, rows::outbox(&id)?, &held);
         }
         for (key, (version, _)) in self.plain {
@@ -190,38 +214,30 @@ fn read(store: &dyn Store, key: &Key) -> Result<Option<Row>, store::Error> {
     Ok(store.snapshot(std::slice::from_ref(key))?.pop().flatten())
 }
 
-fn load<K: Ord + Clone, V: DeserializeOwned + Clone>(
+fn load<'r, K: Ord + Clone, V: DeserializeOwned>(
     store: &dyn Store,
-    rows: &mut Rows<K, V>,
+    rows: &'r mut Rows<K, V>,
     id: &K,
-    key: impl FnOnce() -> Result<Key, store::Error>,
-) -> Result<Option<V>, Error> {
-    if let Some(held) = rows.get(id) {
-        return Ok(held.after.clone());
-    }
-    let key = key()?;
-    let row = read(store, &key)?;
-    let version = Version::of(row.as_ref());
-    let value: Option<V> = match &row {
-        Some(row) => Some(rows::decode(key.table(), &row.value)?),
-        None => None,
-    };
-    let held = Held { version, before: value.clone(), after: value.clone(), is_changed: false };
-    rows.insert(id.clone(), held);
-    Ok(value)
-}
-
-fn change<K: Ord, V>(rows: &mut Rows<K, V>, id: K, row: V) {
-    if let Some(held) = rows.get_mut(&id) {
-        held.after = Some(row);
-        held.is_changed = true;
+    key: impl FnOnce(&K) -> Result<Key, store::Error>,
+) -> Result<&'r mut Held<V>, Error> {
+    match rows.entry(id.clone()) {
+        Entry::Occupied(held) => Ok(held.into_mut()),
+        Entry::Vacant(place) => {
+            let key = key(id)?;
+            let row = read(store, &key)?;
+            let version = Some(Version::of(row.as_ref()));
+            let before = row.map(|row| rows::decode(key.table(), &row.value)).transpose()?;
+            Ok(place.insert(Held { version, before, after: None }))
+        }
     }
 }
 
 fn write<V: Serialize>(commit: &mut Commit, key: Key, held: &Held<V>) {
-    commit.require(key.clone(), held.version);
-    if held.is_changed {
-        commit.writes.push(store::Write { key, value: held.after.as_ref().map(rows::encode) });
+    if let Some(version) = held.version {
+        commit.require(key.clone(), version);
+    }
+    if let Some(after) = &held.after {
+        commit.put(key, rows::encode(after));
     }
 }
 
@@ -234,6 +250,9 @@ fn index_timers(
     let wake =
         |row: &Appointment| -> Option<(Timestamp, u32)> { Some((row.next_due()?, row.generation)) };
     let (old, new) = (before.and_then(wake), after.and_then(wake));
+    if old == new && spent.is_empty() {
+        return Ok(());
+    }
     let key = |wake: Option<(Timestamp, u32)>, row: Option<&Appointment>| match (wake, row) {
         (Some((at, _)), Some(row)) => rows::due(at, &row.key).map(Some),
         (Some(_) | None, _) => Ok(None),
@@ -255,13 +274,14 @@ fn index_timers(
 fn index_ids(
     commit: &mut Commit,
     before: Option<&Appointment>,
-    after: Option<&Appointment>,
+    after: &Appointment,
 ) -> Result<(), Error> {
-    let Some(after) = after else { return Ok(()) };
     let known = before.map_or(&[][..], |before| &before.ids);
     for id in after.ids.iter().filter(|id| !known.contains(id)) {
-        // The identifier that the key is made of needs no other entry.
-        if AppointmentKey::of(&after.source, id) != after.key {
+        // A filler's number that the key is made of needs no other entry; `find` looks there.
+        let is_key =
+            id.system == Identifier::FILLER && AppointmentKey::of(&after.source, id) == after.key;
+        if !is_key {
             commit.put(rows::alias(&after.source, id)?, rows::encode(&after.key));
         }
     }
@@ -277,6 +297,7 @@ fn index_outbox(
     let waits = |row: &&Outgoing| !row.state.is_final();
     let old = before.filter(waits).map(rows::ready).transpose()?;
     let new = after.filter(waits).map(rows::ready).transpose()?;
+    // A row that was called up and stays as it is has to be called up again.
     if old == new && new.as_ref().is_none_or(|key| !spent.contains(key)) {
         return Ok(());
     }

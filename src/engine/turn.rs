@@ -281,7 +281,7 @@ fn collect(
     }
     for (index, planned) in decision.effects.into_iter().enumerate() {
         let id = OutboxId::of(frame.now, seq, before + index);
-        batch.put_outgoing(outgoing(id, planned, frame.now))?;
+        batch.add_outgoing(outgoing(id, planned, frame.now));
     }
     Ok(decision.because)
 }
