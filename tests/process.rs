@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -181,17 +181,25 @@ impl Daemon {
     fn wait_for(&mut self, wanted: &str) -> String {
         let mut datagram = [0; 4096];
         loop {
-            let Ok(count) = self.socket.recv(&mut datagram) else {
-                let _killed = self.child.kill().is_ok();
-                let mut log = String::new();
-                self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-                panic!("no {wanted}\n{log}");
+            let count = match self.socket.recv(&mut datagram) {
+                Ok(count) => count,
+                // A receive with a timeout is not restarted after a signal: signal(7).
+                Err(refusal) if refusal.kind() == ErrorKind::Interrupted => continue,
+                Err(refusal) => self.give_up(wanted, &refusal),
             };
             let text = String::from_utf8_lossy(datagram.get(..count).unwrap()).into_owned();
             if text.lines().any(|line| line == wanted) {
                 return text;
             }
         }
+    }
+
+    fn give_up(&mut self, wanted: &str, refusal: &std::io::Error) -> ! {
+        let ended = self.child.try_wait();
+        let _killed = self.child.kill().is_ok();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        panic!("no {wanted}: {refusal:?}; the process: {ended:?}\n{log}");
     }
 
     fn signal(&self, signal: Signal) {
