@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::client::{Beacon, load, open};
@@ -69,8 +69,13 @@ async fn serve(
         info!(%address, "Listening for MLLP");
     }
     info!(address = %running.http, version = env!("CARGO_PKG_VERSION"), "Ready");
+    // Before it is said: whoever hears it may send a signal, and an unheard one would kill.
+    let signals = Signals::listen();
     notify(&[NotifyState::Ready]);
-    let ended = attend(&config, &running, log.as_ref()).await;
+    let ended = match signals {
+        Ok(signals) => attend(&config, &running, log.as_ref(), signals).await,
+        Err(refusal) => Err(Failure::Failed(format!("signals: {refusal}"))),
+    };
     notify(&[NotifyState::Stopping]);
     if has_folder {
         // A file that stays behind is found to be out of date by the next reader.
@@ -80,20 +85,38 @@ async fn serve(
     ended.and(stopped)
 }
 
+/// The signals that mean something to the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for signals; returns when it is time to stop.
-async fn attend(config: &Config, running: &Running, log: Option<&LogLevel>) -> Result<(), Failure> {
-    let failed = |refusal: std::io::Error| Failure::Failed(format!("signals: {refusal}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+async fn attend(
+    config: &Config,
+    running: &Running,
+    log: Option<&LogLevel>,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
     let look_every = sd_notify::watchdog_enabled()
         .map_or(LOOK_EVERY, |within| (within / 2).clamp(LOOK_EVERY_MIN, LOOK_EVERY));
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(config, running, log),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hang_up.recv() => reload(config, running, log),
             () = tokio::time::sleep(look_every) => {
                 if running.has_failed() {
                     return Err(Failure::Failed("the engine has stopped; see the log".to_owned()));

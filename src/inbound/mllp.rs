@@ -252,7 +252,7 @@ impl Shared {
                 let fault = "the frame is over hl7.listener.max_frame_bytes; its head is kept";
                 let mut parsed = self.intake.fragment(&head, &stream.peer, fault);
                 parsed.request = hl7::ack::header_only(&String::from_utf8_lossy(&head));
-                parsed.trouble = Trouble::NotForUs;
+                parsed.trouble = Trouble::TooLarge;
                 let read =
                     Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
                 Some(self.submit(read).await)

@@ -44,6 +44,10 @@ pub(super) fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> 
             hl7::Verdict::Rejected,
             Some((ErrorCode::UnsupportedProcessingId, "not taken by this listener")),
         ),
+        (_, Trouble::TooLarge) => (
+            hl7::Verdict::Rejected,
+            Some((ErrorCode::Internal, "over the listener's limit of bytes a message")),
+        ),
         (Verdict::Stored { filed: Filed::Quarantined(_), .. }, Trouble::Mapping) => content(
             matches!(policy, NackPolicy::MappingErrors),
             ErrorCode::RequiredFieldMissing,
