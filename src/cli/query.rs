@@ -116,7 +116,8 @@ fn what(cause: &Value) -> String {
     if cause.get("message").is_some() {
         let refused = text("/message/filed/quarantined");
         let ignored = text("/message/filed/no_event");
-        let trigger = [text("/message/trigger"), text("/message/control_id")].join(" ");
+        let parts = [text("/message/trigger"), text("/message/control_id")];
+        let trigger = parts.join(" ").trim().to_owned();
         return match (refused, ignored) {
             ("", "") => trigger,
             ("", reason) => format!("{trigger}: {reason}"),
