@@ -20,8 +20,6 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-pub use super::nack::NackPolicy;
-
 use super::intake::{Frame, Intake, Parsed, Trouble};
 use super::nack::{judge, rank};
 use crate::clock::Clock;
@@ -29,7 +27,7 @@ use crate::engine::{Handle, Pending, Verdict};
 use crate::hl7::ack::{AckCode, AckError, Answer, ErrorCode, acknowledge};
 use crate::hl7::frame::{self, Incoming, MllpCodec};
 use crate::hl7::{self, AckMode, Charset, Message};
-use crate::settings::Network;
+use crate::settings::{NackPolicy, Network};
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
