@@ -59,7 +59,7 @@ const ROOMS: &[Room] = &[
     // Settings read files and addresses; `reqwest::Url` is the reader of addresses.
     Room {
         name: "settings",
-        imports: "category phi core sms",
+        imports: "category phi core hl7::AckMode sms",
         banned: &[WAITING, CHANCE, LOGS, &["std::env", "std::process", "axum", "rustix"]],
     },
     // Rows are bytes here: what they mean is the engine's.
@@ -79,7 +79,7 @@ const ROOMS: &[Room] = &[
     // The poller lists texts with Twilio's client, and a status callback fails as a request does.
     Room {
         name: "inbound",
-        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network outbound::twilio outbound::sms::failure_of",
+        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of",
         banned: &[ENGINES],
     },
     Room {

@@ -51,6 +51,11 @@ impl Daemon {
         Ok(Self { address, running, runtime })
     }
 
+    /// Returns when nothing is left to be done of what was sent.
+    pub(crate) fn settle(&self) -> Result<(), Failure> {
+        Ok(self.running.handle.store().checkpoint()?)
+    }
+
     pub(crate) fn stop(self) -> Result<(), Failure> {
         Ok(self.runtime.block_on(self.running.stop())?)
     }

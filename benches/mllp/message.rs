@@ -45,7 +45,7 @@ pub(crate) fn framed(control_id: &str, number: u64, phones: Phones) -> Vec<u8> {
     let when = format!("{start}|0|min|30|min|NONE|Booked");
     let text = [
         format!(
-            "MSH|^~\\&|EHR|HOSPITAL|SERVER|CLINIC|||SIU^S12^SIU_S12|{control_id}|P|2.5.1|||AL|NE||UNICODE UTF-8"
+            "MSH|^~\\&|EHR|HOSPITAL|SERVER|CLINIC|||SIU^S12^SIU_S12|{control_id}|P|2.5.1||||||UNICODE UTF-8"
         ),
         format!(
             "SCH|P{control_id}^EHR|F{control_id}^EHR|||APT^Appointment^L|FU^Follow-up visit^L|FU^Follow-up visit^L|NORMAL^Normal^HL70277|30|min^minutes^ISO+|^^30^{start}^{end}|||||1042^SCHEDULER^SAM^^^^^^HOSPITAL|^WPN^PH^^1^212^5550123|||1042^SCHEDULER^SAM^^^^^^HOSPITAL|||||Booked^Booked^HL70278"

@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicI64;
 use crate::clock::Timestamp;
 use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
+use crate::hl7::Charset;
 use crate::hl7::frame::Limits;
-use crate::hl7::{self, Charset};
 use crate::inbound::intake::{Intake, Live};
-use crate::inbound::mllp::{NackPolicy, Options};
+use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::reverse::{Form, Template};
 use crate::mapping::{self, Library, Mapping};
@@ -79,12 +79,8 @@ pub(super) fn intake(listener: &Listener, live: Live, now: Timestamp) -> Intake 
 pub(super) fn listener_options(listener: &Listener, tls: Option<tls::Acceptor>) -> Options {
     let limits = listener.limits;
     Options {
-        ack_mode: hl7::AckMode::for_name(listener.ack_mode.name()).unwrap_or_default(),
-        nack_policy: match listener.nack_policy {
-            settings::NackPolicy::Never => NackPolicy::Never,
-            settings::NackPolicy::ParseErrors => NackPolicy::ParseErrors,
-            settings::NackPolicy::MappingErrors => NackPolicy::MappingErrors,
-        },
+        ack_mode: listener.ack_mode,
+        nack_policy: listener.nack_policy,
         answers_each: listener.batch_ack == settings::BatchAck::Each,
         limits: Limits {
             frame_bytes_max: limits.frame_bytes_max,

@@ -1,5 +1,7 @@
 //! `appointd query`.
 
+use serde_json::{Map, Value, json};
+
 use super::client::{Target, load, target};
 use super::{Config, Failure, Format, block_on, out};
 use crate::clock::Clock;
@@ -71,6 +73,68 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 .map_err(|refusal| Failure::Failed(refusal.to_string())),
         }
     })?;
+    let rows = match arguments.format {
+        Format::Json => rows,
+        Format::Text | Format::Csv => rows.iter().map(legible).collect(),
+    };
     out::rows(&rows, arguments.format);
     Ok(())
+}
+
+/// A row for people and spreadsheets: nested parts become columns that say one thing each.
+fn legible(row: &Value) -> Value {
+    let Some(object) = row.as_object() else { return row.clone() };
+    let mut plain = Map::new();
+    for (name, value) in object {
+        match (name.as_str(), value) {
+            ("cause", _) => {
+                plain.insert("what".to_owned(), json!(what(value)));
+            }
+            ("outcomes", Value::Array(outcomes)) => {
+                for part in ["appointment", "event", "because"] {
+                    let parts: Vec<&str> =
+                        outcomes.iter().filter_map(|o| o.get(part)?.as_str()).collect();
+                    plain.insert(part.to_owned(), json!(parts.join("; ")));
+                }
+            }
+            ("patient" | "location" | "provider", Value::Object(parts)) => {
+                let parts = parts.iter().filter(|(_, part)| part.is_string());
+                plain.extend(parts.map(|(part, value)| (format!("{name}.{part}"), value.clone())));
+            }
+            ("ids" | "timers" | "about", _) => {}
+            _ => {
+                plain.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(plain)
+}
+
+/// What caused an entry of the journal, in a few words.
+fn what(cause: &Value) -> String {
+    let text = |pointer: &str| cause.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+    if cause.get("message").is_some() {
+        let refused = text("/message/filed/quarantined");
+        let ignored = text("/message/filed/no_event");
+        let parts = [text("/message/trigger"), text("/message/control_id")];
+        let trigger = parts.join(" ").trim().to_owned();
+        return match (refused, ignored) {
+            ("", "") => trigger,
+            ("", reason) => format!("{trigger}: {reason}"),
+            (fault, _) => format!("{trigger}: {fault}"),
+        };
+    }
+    if cause.get("reply").is_some() {
+        return format!("reply from {}: {}", text("/reply/from"), text("/reply/body"));
+    }
+    if cause.get("send").is_some() {
+        return "sending".to_owned();
+    }
+    if cause.get("delivery").is_some() {
+        return "delivery".to_owned();
+    }
+    if cause.get("operator").is_some() {
+        return format!("operator: {}", text("/operator/action"));
+    }
+    cause.as_str().unwrap_or("").to_owned()
 }

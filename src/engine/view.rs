@@ -17,6 +17,7 @@ use crate::core::delivery::Outgoing;
 use crate::core::effect::{Effect, Task};
 use crate::core::ids::{AppointmentKey, OutboxId, Seq};
 use crate::core::phone::PhoneNumber;
+use crate::core::reason::Outcome;
 use crate::store::{Key, Order, Range, Row, Store, Table};
 
 /// How many rows one query looks at; more is asked for by narrowing it.
@@ -430,21 +431,21 @@ pub fn appointment_json(row: &Appointment) -> Value {
     })
 }
 
+/// Renders what was decided about one appointment, and why.
+#[must_use]
+pub fn outcome_json(outcome: &Outcome) -> Value {
+    json!({
+        "appointment": outcome.appointment,
+        "event": outcome.event,
+        "because": outcome.because.to_string(),
+        "reason": outcome.because,
+    })
+}
+
 /// Renders an entry of the journal.
 #[must_use]
 pub fn entry_json(seq: Seq, entry: &Entry) -> Value {
-    let outcomes: Vec<Value> = entry
-        .outcomes
-        .iter()
-        .map(|outcome| {
-            json!({
-                "appointment": outcome.appointment,
-                "event": outcome.event,
-                "because": outcome.because.to_string(),
-                "reason": outcome.because,
-            })
-        })
-        .collect();
+    let outcomes: Vec<Value> = entry.outcomes.iter().map(outcome_json).collect();
     json!({ "seq": seq, "at": entry.at, "cause": entry.cause, "outcomes": outcomes })
 }
 

@@ -27,22 +27,6 @@ pub enum AckMode {
     None,
 }
 
-impl AckMode {
-    /// Finds a mode by its name in the settings.
-    #[must_use]
-    pub fn for_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "auto" => Self::Auto,
-            "original" => Self::Original,
-            "enhanced" => Self::Enhanced,
-            "always_aa" => Self::AlwaysAa,
-            "always_ca" => Self::AlwaysCa,
-            "none" => Self::None,
-            _ => return None,
-        })
-    }
-}
-
 /// What became of a message, as far as its sender is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

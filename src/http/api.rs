@@ -19,7 +19,7 @@ use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
 use crate::core::phone::{PhoneNumber, Region};
 use crate::engine::rows::Cause;
-use crate::engine::view::{Filter, Subject};
+use crate::engine::view::{Filter, Subject, outcome_json};
 use crate::engine::{Answer, Reading, Verdict};
 
 /// How many rows a query gives if it does not say.
@@ -270,16 +270,7 @@ async fn remind(State(context): State<Context>, Json(order): Json<Remind>) -> Re
     let appointment: AppointmentKey = known.key;
     match context.handle.act(Event::RemindNow { appointment }).await {
         Answer::Decided { seq, outcomes } => {
-            let outcomes: Vec<Value> = outcomes
-                .iter()
-                .map(|outcome| {
-                    json!({
-                        "appointment": outcome.appointment,
-                        "event": outcome.event,
-                        "because": outcome.because.to_string(),
-                    })
-                })
-                .collect();
+            let outcomes: Vec<Value> = outcomes.iter().map(outcome_json).collect();
             Json(json!({ "seq": seq, "outcomes": outcomes })).into_response()
         }
         Answer::NotStored(_) => {

@@ -61,6 +61,8 @@ pub enum Trouble {
     Mapping,
     /// It is not meant for this system (MSH-11).
     NotForUs,
+    /// It is over the listener's limit, and only its head is kept.
+    TooLarge,
 }
 
 /// One message of a frame, read.
@@ -114,7 +116,11 @@ impl Intake {
         let decoded = match charset::decode(payload, self.charset) {
             Ok(decoded) => decoded,
             Err(refusal) => {
-                let parsed = self.fault(payload, peer, Trouble::Parse, refusal.to_string());
+                let mut parsed = self.fault(payload, peer, Trouble::Parse, refusal.to_string());
+                parsed.request = hl7::ack::header_only(&String::from_utf8_lossy(payload));
+                if parsed.request.is_none() {
+                    parsed.trouble = Trouble::Headless;
+                }
                 return Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
             }
         };

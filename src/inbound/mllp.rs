@@ -20,8 +20,6 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-pub use super::nack::NackPolicy;
-
 use super::intake::{Frame, Intake, Parsed, Trouble};
 use super::nack::{judge, rank};
 use crate::clock::Clock;
@@ -29,7 +27,7 @@ use crate::engine::{Handle, Pending, Verdict};
 use crate::hl7::ack::{AckCode, AckError, Answer, ErrorCode, acknowledge};
 use crate::hl7::frame::{self, Incoming, MllpCodec};
 use crate::hl7::{self, AckMode, Charset, Message};
-use crate::settings::Network;
+use crate::settings::{NackPolicy, Network};
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
@@ -252,7 +250,7 @@ impl Shared {
                 let fault = "the frame is over hl7.listener.max_frame_bytes; its head is kept";
                 let mut parsed = self.intake.fragment(&head, &stream.peer, fault);
                 parsed.request = hl7::ack::header_only(&String::from_utf8_lossy(&head));
-                parsed.trouble = Trouble::NotForUs;
+                parsed.trouble = Trouble::TooLarge;
                 let read =
                     Frame { messages: vec![parsed], batch_id: None, charset: Charset::UTF_8 };
                 Some(self.submit(read).await)

@@ -8,18 +8,7 @@ use crate::engine::Verdict;
 use crate::engine::rows::Filed;
 use crate::hl7;
 use crate::hl7::ack::ErrorCode;
-
-/// When a stored message that could not be understood is answered with an error.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum NackPolicy {
-    /// Never: it is stored, and an EHR that waits for it to be accepted would wait for ever.
-    #[default]
-    Never,
-    /// If it is no HL7 message.
-    ParseErrors,
-    /// If it is none, or the mapping found no event in it.
-    MappingErrors,
-}
+use crate::settings::NackPolicy;
 
 /// A verdict as HL7 says it, with the error to tell.
 pub(super) type Judged = (hl7::Verdict, Option<(ErrorCode, &'static str)>);
@@ -43,6 +32,10 @@ pub(super) fn judge(verdict: &Verdict, trouble: Trouble, policy: NackPolicy) -> 
         (_, Trouble::NotForUs) => (
             hl7::Verdict::Rejected,
             Some((ErrorCode::UnsupportedProcessingId, "not taken by this listener")),
+        ),
+        (_, Trouble::TooLarge) => (
+            hl7::Verdict::Rejected,
+            Some((ErrorCode::Internal, "over the listener's limit of bytes a message")),
         ),
         (Verdict::Stored { filed: Filed::Quarantined(_), .. }, Trouble::Mapping) => content(
             matches!(policy, NackPolicy::MappingErrors),

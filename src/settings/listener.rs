@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::core::ids::SourceName;
 use crate::core::local_time::Zone;
 use crate::core::phone::Region;
+use crate::hl7::AckMode;
 
 use super::net::{Network, TlsFiles, server_tls};
 use super::reader::Section;
@@ -75,46 +76,15 @@ pub struct Limits {
     pub keepalive: Option<Duration>,
 }
 
-/// Which answers a listener gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckMode {
-    /// As MSH-15 and MSH-16 ask.
-    Auto,
-    /// AA, AE or AR at once, whatever the header asks.
-    Original,
-    /// CA, CE or CR, then the application answer.
-    Enhanced,
-    /// AA for all that is stored.
-    AlwaysAa,
-    /// CA for all that is stored.
-    AlwaysCa,
-    /// No answer.
-    None,
-}
-
-impl AckMode {
-    const WORDS: [(&'static str, Self); 6] = [
-        ("auto", Self::Auto),
-        ("original", Self::Original),
-        ("enhanced", Self::Enhanced),
-        ("always_aa", Self::AlwaysAa),
-        ("always_ca", Self::AlwaysCa),
-        ("none", Self::None),
-    ];
-
-    /// The word for it in the settings.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Original => "original",
-            Self::Enhanced => "enhanced",
-            Self::AlwaysAa => "always_aa",
-            Self::AlwaysCa => "always_ca",
-            Self::None => "none",
-        }
-    }
-}
+/// The words for the ways to answer.
+const ACK_MODES: [(&str, AckMode); 6] = [
+    ("auto", AckMode::Auto),
+    ("original", AckMode::Original),
+    ("enhanced", AckMode::Enhanced),
+    ("always_aa", AckMode::AlwaysAa),
+    ("always_ca", AckMode::AlwaysCa),
+    ("none", AckMode::None),
+];
 
 /// What is answered with an error code; everything is kept in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +141,7 @@ pub(super) fn read(
     let mapping = section.parsed("mapping", NAME_WANTED, checked_name);
     Some(Listener {
         mapping: mapping.unwrap_or_else(|| MAPPING_DEFAULT.to_owned()),
-        ack_mode: section.choice("ack_mode", &AckMode::WORDS, AckMode::Auto),
+        ack_mode: section.choice("ack_mode", &ACK_MODES, AckMode::Auto),
         nack_policy: nack_policy(section),
         batch_ack: section.choice(
             "batch_ack",

@@ -38,7 +38,7 @@ pub use crate::sms::Secret;
 pub use destination::{Cancel, Confirm, Destination, Header, Overrides, Retry};
 pub use fault::{Fault, Place};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
-pub use listener::{AckMode, BatchAck, Limits, Listener, NackPolicy};
+pub use listener::{BatchAck, Limits, Listener, NackPolicy};
 pub use net::{Address, ClientTls, Network, TlsFiles};
 pub use server::{Engine, Format, Http, Level, Log, Metrics, Store};
 pub use texting::{ApiKey, Backend, Sender, Sms, Twilio};
