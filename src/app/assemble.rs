@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::core::ids::DestinationName;
 use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::hl7::Charset;
@@ -135,6 +137,22 @@ pub fn lane_options(destination: &Destination, zone: Zone) -> Result<lane::Optio
     })
 }
 
+/// A destination that is no longer configured: nothing is sent there, staff enters what waits.
+pub(super) fn gone(name: DestinationName, zone: Zone) -> lane::Options {
+    lane::Options {
+        name,
+        address: String::new(),
+        confirm: None,
+        cancel: None,
+        zone,
+        charset: None,
+        tls: None,
+        connect_timeout: Duration::ZERO,
+        ack_timeout: Duration::ZERO,
+        idle_close: None,
+    }
+}
+
 /// A client of Twilio, if there is an account.
 ///
 /// # Errors
@@ -175,7 +193,7 @@ pub(super) fn webhooks(settings: &Settings) -> Option<Webhooks> {
 }
 
 /// The number whose incoming texts are listed from time to time.
-pub(super) fn polled_number(settings: &Settings) -> Option<(PhoneNumber, std::time::Duration)> {
+pub(super) fn polled_number(settings: &Settings) -> Option<(PhoneNumber, Duration)> {
     let account = settings.twilio.as_ref()?;
     let number = PhoneNumber::parse_e164(account.sender.as_str()).ok()?;
     Some((number, account.poll_every?))

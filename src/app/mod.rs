@@ -135,6 +135,15 @@ impl App {
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
+        for name in handle.view().destinations().map_err(|e| Error::Setup(e.to_string()))? {
+            if settings.destinations.iter().all(|destination| destination.name != name) {
+                // What waits for a destination that is gone fails, with a task for staff.
+                warn!(destination = %name, "A destination is gone; what waits for it is given up");
+                let options = assemble::gone(name, zone);
+                let metrics = Arc::clone(&metrics);
+                lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
+            }
+        }
         let webhooks = assemble::webhooks(&settings).map(Arc::new);
         let token = settings.http.api_token.clone().unwrap_or_else(new_token);
         let poller = match (twilio, assemble::polled_number(&settings)) {

@@ -240,7 +240,10 @@ impl Talk<'_> {
             return;
         }
         after.wish = Some(Wish { kind, requested_at: self.now, state: WishState::Requested });
-        let Some(destination) = self.rules.routes.get(&after.source) else { return };
+        let Some(destination) = self.rules.routes.get(&after.source) else {
+            // Nobody else tells the practice.
+            return self.task(TaskKind::EnterByHand, Some(after.key.clone()));
+        };
         self.decision.effects.push(Planned {
             effect: Effect::SendHl7(WriteBack {
                 destination: destination.clone(),

@@ -225,6 +225,8 @@ pub enum TaskKind {
     Unclear,
     /// The patient sent CANCEL, which opts out, and may have meant the appointment.
     CancelOrOptOut,
+    /// A wish has to be entered at the EHR by hand: there is no route for it.
+    EnterByHand,
     /// A wish could not be brought to the EHR.
     WriteBackFailed,
     /// A text could not be sent.

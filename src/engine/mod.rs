@@ -8,6 +8,7 @@ mod agenda;
 pub mod batch;
 mod handle;
 mod input;
+pub mod render;
 pub mod rows;
 mod turn;
 pub mod view;
@@ -18,11 +19,11 @@ use std::sync::{Arc, RwLock};
 use chrono::TimeDelta;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::{Clock, Timestamp};
 use crate::core::appointment::Appointment;
-use crate::core::delivery::{Outgoing, State};
+use crate::core::delivery::{Failure, Outgoing, Report, State};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, OutboxId, Seq};
@@ -41,6 +42,10 @@ use turn::Frame;
 const BATCH_MAX: usize = 256;
 /// How many inputs may wait; a feed that is faster than the disk is slowed down, not buffered.
 const QUEUE_MAX: usize = 1_024;
+/// How many bytes of messages one commit takes; a commit has to fit into a segment of the log.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long timers and sends wait after the store has refused a commit.
+const HOLD_BACK: TimeDelta = TimeDelta::seconds(2);
 /// How often a batch is decided again after a conflict before it is given up.
 const CONFLICTS_MAX: usize = 5;
 
@@ -57,6 +62,10 @@ pub struct Engine {
     next_seq: Seq,
     agenda: Agenda,
     parked: BTreeMap<Lane, Parked>,
+    /// Until when nothing is begun by itself, after the store refused a commit.
+    held_back: Option<Timestamp>,
+    /// Reports on what was claimed for a lane that was gone: nothing of it was performed.
+    returned: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -79,8 +88,19 @@ struct Inputs {
     events: Vec<(Box<Event>, oneshot::Sender<Answer>)>,
     timers: Vec<Due>,
     sends: Vec<Send>,
+    /// Reports of the engine's own.
+    returned: Vec<Event>,
     /// The order in which messages and events came, which is the order they are decided in.
     order: Vec<Kind>,
+}
+
+impl Inputs {
+    const fn is_empty(&self) -> bool {
+        self.order.is_empty()
+            && self.timers.is_empty()
+            && self.sends.is_empty()
+            && self.returned.is_empty()
+    }
 }
 
 /// A timer whose moment has come, with the row that says so.
@@ -125,6 +145,8 @@ impl Engine {
             next_seq: Seq(last.map_or(1, |seq| seq.0 + 1)),
             agenda: Agenda::new(Arc::clone(&store)),
             parked: BTreeMap::new(),
+            held_back: None,
+            returned: Vec::new(),
         };
         Ok((engine, Handle::new(sender, store)))
     }
@@ -164,6 +186,9 @@ impl Engine {
             let inputs = self.gather(Some(input));
             self.take(inputs)?;
         }
+        if !self.returned.is_empty() {
+            self.take(Inputs::default())?;
+        }
         self.store.checkpoint()?;
         Ok(())
     }
@@ -171,9 +196,11 @@ impl Engine {
     fn gather(&mut self, first: Option<Input>) -> Inputs {
         let mut inputs = Inputs::default();
         let mut next = first;
+        let mut bytes = 0;
         while let Some(input) = next {
             match input {
                 Input::Received(received, reply) => {
+                    bytes += received.raw.len();
                     inputs.received.push((received, reply));
                     inputs.order.push(Kind::Received);
                 }
@@ -186,7 +213,8 @@ impl Engine {
                 }
             }
             let taken = inputs.order.len();
-            next = if taken < BATCH_MAX { self.inputs.try_recv().ok() } else { None };
+            let is_full = taken >= BATCH_MAX || bytes >= BATCH_BYTES_MAX;
+            next = if is_full { None } else { self.inputs.try_recv().ok() };
         }
         inputs
     }
@@ -196,9 +224,13 @@ impl Engine {
         let now = self.clock.now();
         // A lane that has ended asks for nothing any more.
         self.parked.retain(|_, parked| !parked.reply.is_closed());
-        inputs.timers = self.due_timers(now)?;
-        inputs.sends = self.due_sends(now)?;
-        if !inputs.order.is_empty() || !inputs.timers.is_empty() || !inputs.sends.is_empty() {
+        inputs.returned = std::mem::take(&mut self.returned);
+        // While the store refuses, only what is asked for tries it again.
+        if self.held_back.is_none_or(|until| now >= until) {
+            inputs.timers = self.due_timers(now)?;
+            inputs.sends = self.due_sends(now)?;
+        }
+        if !inputs.is_empty() {
             self.commit(inputs, now)?;
         }
         self.next_wake(now)
@@ -227,6 +259,12 @@ impl Engine {
     }
 
     fn next_wake(&mut self, now: Timestamp) -> Result<Timestamp, Error> {
+        if !self.returned.is_empty() {
+            return Ok(now);
+        }
+        if let Some(until) = self.held_back.filter(|until| *until > now) {
+            return Ok(until);
+        }
         // The wall clock is looked at once a minute whatever happens: it may have jumped.
         let mut wake = now + TimeDelta::days(1);
         if let Some(at) = self.agenda.timers_at()? {
@@ -254,6 +292,9 @@ impl Engine {
             match self.store.log(commit) {
                 Ok(logged) => {
                     self.next_seq = seq;
+                    if self.held_back.take().is_some() {
+                        info!("The store takes commits again");
+                    }
                     // Visible before it is reported: who was told looks it up next.
                     self.store.apply(logged)?;
                     self.answer(inputs, answers);
@@ -264,12 +305,17 @@ impl Engine {
                     tries += 1;
                     debug!("A batch is decided again after a conflict");
                 }
-                Err(refusal) => return self.refuse(inputs, refusal),
+                Err(refusal) => return self.refuse(inputs, refusal, now),
             }
         }
     }
 
-    fn refuse(&mut self, inputs: Inputs, refusal: store::Error) -> Result<(), Error> {
+    fn refuse(
+        &mut self,
+        inputs: Inputs,
+        refusal: store::Error,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.agenda.forget();
         let category = refusal.category();
         for (_, reply) in inputs.received {
@@ -281,7 +327,9 @@ impl Engine {
         let is_passing =
             matches!(refusal, store::Error::Full { .. } | store::Error::CommitSize { .. });
         if is_passing {
-            warn!(error = %refusal, "The store refuses a commit; senders are told to keep theirs");
+            if self.held_back.replace(now + HOLD_BACK).is_none() {
+                warn!(error = %refusal, "The store refuses commits; senders are told to keep theirs");
+            }
             return Ok(());
         }
         error!(error = %refusal, "The store refuses to go on");
@@ -306,7 +354,15 @@ impl Engine {
             if !work.is_empty()
                 && let Some(parked) = self.parked.remove(&lane)
             {
-                drop(parked.reply.send(work));
+                // The lane may have gone since it was looked at: then nothing was performed.
+                let unsent = parked.reply.send(work).err().unwrap_or_default();
+                self.returned.extend(unsent.into_iter().map(|work| Event::DeliveryReported {
+                    outbox: work.row.id,
+                    report: Report::NotDone {
+                        failure: Failure::TryLater,
+                        code: "not_taken".to_owned(),
+                    },
+                }));
             }
         }
     }
@@ -366,6 +422,10 @@ fn decide_all(
                 seq.0 += 1;
             }
         }
+    }
+    for event in &inputs.returned {
+        turn::act(batch, frame, *seq, event)?;
+        seq.0 += 1;
     }
     for timer in &inputs.timers {
         batch.spend(&timer.key);

@@ -327,6 +327,14 @@ fn whole_millis(at: Timestamp) -> Timestamp {
     at + TimeDelta::nanoseconds(999_999)
 }
 
+/// The destination in whose lane a row of the outbox waits, if it is one's.
+#[must_use]
+pub fn destination_of(key: &Key) -> Option<DestinationName> {
+    let rest = key.bytes().strip_prefix(b"hl7:")?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(rest.get(..end)?).ok().map(DestinationName::new)
+}
+
 /// Identifiers longer than this are hashed into their key.
 const LONG_ID: usize = 512;
 

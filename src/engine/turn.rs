@@ -14,9 +14,9 @@ use crate::core::contact::{Contact, FOLLOWED_MAX};
 use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, Planned};
 use crate::core::event::Event;
-use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::ids::{AppointmentKey, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
-use crate::core::reason::Outcome;
+use crate::core::reason::{Outcome, Reason};
 use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
 use crate::core::{decide, ehr};
@@ -175,6 +175,16 @@ pub(crate) fn act(
     seq: Seq,
     event: &Event,
 ) -> Result<Vec<Outcome>, Error> {
+    if let Event::ReplyReceived(reply) = event {
+        // The phone remembers its last texts; the poll behind the webhooks brings older ones again.
+        let sms = SourceName::new("sms");
+        let key = rows::dedupe(&sms, reply.from.as_str(), "", &reply.message_id)?;
+        if batch.plain(&key)?.is_some() {
+            let repeated = Decision::nothing(None, "REPLY", Reason::Repeated);
+            return Ok(repeated.because);
+        }
+        batch.put_plain(key, Some(rows::encode(&seq)));
+    }
     let scene = load(batch, seq, event)?;
     let decision = decide(None, event, &scene, frame.rules, frame.now);
     let outcomes = collect(batch, frame, &scene, decision)?;

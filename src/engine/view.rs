@@ -9,15 +9,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::batch::Error;
+use super::render::{appointment_json, entry_json, joined, outgoing_json};
 use super::rows::{self, Cause, Entry, Filed};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::contact::Contact;
 use crate::core::delivery::Outgoing;
 use crate::core::effect::{Effect, Task};
-use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::ids::{AppointmentKey, DestinationName, OutboxId, Seq};
 use crate::core::phone::PhoneNumber;
-use crate::core::reason::Outcome;
 use crate::store::{Key, Order, Range, Row, Store, Table};
 
 /// How many rows one query looks at; more is asked for by narrowing it.
@@ -166,6 +166,19 @@ impl View {
         let Some(row) = self.store.get(&rows::journal(seq)?)? else { return Ok(None) };
         let (entry, raw) = rows::decode_entry(&row.value)?;
         Ok(Some((entry, raw.to_vec())))
+    }
+
+    /// The destinations that effects wait for.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn destinations(&self) -> Result<BTreeSet<DestinationName>, Error> {
+        let mut found = BTreeSet::new();
+        self.scan(Table::Ready, Order::Ascending, |key, _| {
+            found.extend(rows::destination_of(key));
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
     /// Counts the rows of a table, up to a bound.
@@ -408,82 +421,4 @@ fn has_status(entry: &Entry, status: Option<&str>) -> bool {
             entry.outcomes.iter().any(|o| o.event.eq_ignore_ascii_case(status))
         }
     }
-}
-
-/// Renders an appointment for people and scripts.
-#[must_use]
-pub fn appointment_json(row: &Appointment) -> Value {
-    json!({
-        "key": row.key,
-        "status": row.status,
-        "disposition": row.disposition.to_string(),
-        "start": row.start.as_ref().map(crate::core::local_time::LocalTime::to_rfc3339),
-        "time_zone": row.start.as_ref().map(|start| start.zone.to_string()),
-        "patient": row.patient,
-        "type": row.visit_type,
-        "location": row.location,
-        "provider": row.provider,
-        "ids": row.ids,
-        "generation": row.generation,
-        "timers": row.timers,
-        "wish": row.wish,
-        "created_at": row.created_at,
-    })
-}
-
-/// Renders what was decided about one appointment, and why.
-#[must_use]
-pub fn outcome_json(outcome: &Outcome) -> Value {
-    json!({
-        "appointment": outcome.appointment,
-        "event": outcome.event,
-        "because": outcome.because.to_string(),
-        "reason": outcome.because,
-    })
-}
-
-/// Renders an entry of the journal.
-#[must_use]
-pub fn entry_json(seq: Seq, entry: &Entry) -> Value {
-    let outcomes: Vec<Value> = entry.outcomes.iter().map(outcome_json).collect();
-    json!({ "seq": seq, "at": entry.at, "cause": entry.cause, "outcomes": outcomes })
-}
-
-/// Renders a row of the outbox.
-#[must_use]
-pub fn outgoing_json(row: &Outgoing) -> Value {
-    let common = json!({
-        "id": row.id,
-        "state": row.state.name(),
-        "due": row.due,
-        "not_after": row.not_after,
-        "attempts": row.attempts,
-        "created_at": row.created_at,
-        "provider_id": row.provider_id,
-        "error": row.error,
-    });
-    let own = match &row.effect {
-        Effect::SendSms(sms) => json!({
-            "kind": sms.kind.name(),
-            "to": sms.to,
-            "body": sms.body,
-            "about": sms.about,
-        }),
-        Effect::SendHl7(write_back) => json!({
-            "kind": "write_back",
-            "wish": write_back.wish,
-            "destination": write_back.destination,
-            "control_id": write_back.control_id,
-            "appointment": write_back.appointment,
-        }),
-    };
-    joined(common, own)
-}
-
-/// The keys of two objects in one.
-fn joined(mut first: Value, second: Value) -> Value {
-    if let (Value::Object(into), Value::Object(from)) = (&mut first, second) {
-        into.extend(from);
-    }
-    first
 }

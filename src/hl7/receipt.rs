@@ -77,10 +77,16 @@ impl AckReceived {
             .find(|words| !words.is_empty());
         let mut codes: Vec<_> = errors.flat_map(codes).collect();
         codes.push(component(msa, 6, 1));
-        codes.retain(|code| !code.is_empty());
+        codes.retain(|code| is_code(code));
         codes.truncate(ERRORS_MAX);
         Ok(Self { code, control_id, text: words.map(Phi::new), errors: codes })
     }
+}
+
+/// Whether a text is a code; prose, which some engines put there, may speak of the patient.
+fn is_code(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=16).contains(&text.len()) && text.chars().all(is_plain)
 }
 
 /// The codes of one ERR segment, in the form of either version.

@@ -18,8 +18,9 @@ use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
 use crate::core::phone::{PhoneNumber, Region};
+use crate::engine::render::outcome_json;
 use crate::engine::rows::Cause;
-use crate::engine::view::{Filter, Subject, outcome_json};
+use crate::engine::view::{Filter, Subject};
 use crate::engine::{Answer, Reading, Verdict};
 
 /// How many rows a query gives if it does not say.

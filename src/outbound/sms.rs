@@ -3,6 +3,7 @@
 //! A text in doubt is looked for at the provider before anything else is done about it. The rate is
 //! counted in segments, as carriers do. Outside production only listed numbers are texted.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,6 +84,9 @@ pub struct SmsLane {
     clock: Clock,
     metrics: Arc<Metrics>,
     breaker: Mutex<Breaker>,
+    /// What was handed out and is not reported on: it may wait longer than a claim lasts, and must
+    /// not be taken for a text in doubt then.
+    in_hand: Mutex<BTreeSet<OutboxId>>,
 }
 
 impl SmsLane {
@@ -94,7 +98,15 @@ impl SmsLane {
         handle: Handle,
         (clock, metrics): (Clock, Arc<Metrics>),
     ) -> Self {
-        Self { backend, options, handle, clock, metrics, breaker: Mutex::default() }
+        Self {
+            backend,
+            options,
+            handle,
+            clock,
+            metrics,
+            breaker: Mutex::default(),
+            in_hand: Mutex::default(),
+        }
     }
 
     /// Sends what is due until told to stop.
@@ -110,6 +122,14 @@ impl SmsLane {
             };
             let Some(work) = work else { return };
             for work in work {
+                if !self.hold(&work.row.id) {
+                    continue;
+                }
+                if stop.is_cancelled() {
+                    // Nothing has left the house: the next start sends it.
+                    self.report(&work.row, refused(Failure::TryLater, "stopping")).await;
+                    continue;
+                }
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 for _ in 0..segments(&work.row) {
                     pace.tick().await;
@@ -143,11 +163,21 @@ impl SmsLane {
             | State::Void => self.send(&row, sms).await,
         };
         self.metrics.sent("sms", outcome(&report));
+        self.report(&row, report).await;
+    }
+
+    /// Takes a row in hand; false if it is already.
+    fn hold(&self, id: &OutboxId) -> bool {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    }
+
+    async fn report(&self, row: &Outgoing, report: Report) {
         let event = Event::DeliveryReported { outbox: row.id.clone(), report };
         if let Answer::NotStored(category) = self.handle.act(event).await {
             // The row stays claimed and comes up again as in doubt.
             error!(outbox.id = %row.id, ?category, "A delivery report was not stored");
         }
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&row.id);
     }
 
     async fn send(&self, row: &Outgoing, sms: &Sms) -> Report {
@@ -243,6 +273,7 @@ impl SmsLane {
                 match twilio.list_recent(&filter, LOOKED_THROUGH).await {
                     Ok(found) => found
                         .iter()
+                        .filter(|message| row.provider_id.as_deref() != Some(message.sid.as_str()))
                         .find(|message| is_it(message, row, sms))
                         .map_or(Report::NoTrace, |message| Report::Accepted {
                             id: message.sid.as_str().to_owned(),

@@ -173,7 +173,7 @@ fn limits(section: &mut Section<'_>) -> Limits {
     let frame_timeout = Duration::from_secs(30);
     let keepalive = Some(Duration::from_secs(60));
     Limits {
-        frame_bytes_max: section.size("max_frame_bytes", 1 << 10..=256 << 20, FRAME_BYTES_MAX),
+        frame_bytes_max: section.size("max_frame_bytes", 1 << 10..=24 << 20, FRAME_BYTES_MAX),
         connections_max: section.size("connections_max", 1..=4_096, CONNECTIONS_MAX),
         connections_per_peer_max: section.size(
             "connections_per_peer_max",

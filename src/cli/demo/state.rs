@@ -416,6 +416,7 @@ const fn task_name(kind: TaskKind) -> &'static str {
         TaskKind::Reschedule => "Wants another time",
         TaskKind::Unclear => "Reply not understood",
         TaskKind::CancelOrOptOut => "Opted out, and may have meant the visit",
+        TaskKind::EnterByHand => "To be entered at the EHR by hand",
         TaskKind::WriteBackFailed => "The EHR could not be told",
         TaskKind::TextFailed => "A text could not be sent",
     }

@@ -1,0 +1,89 @@
+//! Rows as JSON objects: one shape for the API, the command line and files.
+
+use serde_json::{Value, json};
+
+use super::rows::Entry;
+use crate::core::appointment::Appointment;
+use crate::core::delivery::Outgoing;
+use crate::core::effect::Effect;
+use crate::core::ids::Seq;
+use crate::core::local_time::LocalTime;
+use crate::core::reason::Outcome;
+
+/// Renders an appointment for people and scripts.
+#[must_use]
+pub fn appointment_json(row: &Appointment) -> Value {
+    json!({
+        "key": row.key,
+        "status": row.status,
+        "disposition": row.disposition.to_string(),
+        "start": row.start.as_ref().map(LocalTime::to_rfc3339),
+        "time_zone": row.start.as_ref().map(|start| start.zone.to_string()),
+        "patient": row.patient,
+        "type": row.visit_type,
+        "location": row.location,
+        "provider": row.provider,
+        "ids": row.ids,
+        "generation": row.generation,
+        "timers": row.timers,
+        "wish": row.wish,
+        "created_at": row.created_at,
+    })
+}
+
+/// Renders what was decided about one appointment, and why.
+#[must_use]
+pub fn outcome_json(outcome: &Outcome) -> Value {
+    json!({
+        "appointment": outcome.appointment,
+        "event": outcome.event,
+        "because": outcome.because.to_string(),
+        "reason": outcome.because,
+    })
+}
+
+/// Renders an entry of the journal.
+#[must_use]
+pub fn entry_json(seq: Seq, entry: &Entry) -> Value {
+    let outcomes: Vec<Value> = entry.outcomes.iter().map(outcome_json).collect();
+    json!({ "seq": seq, "at": entry.at, "cause": entry.cause, "outcomes": outcomes })
+}
+
+/// Renders a row of the outbox.
+#[must_use]
+pub fn outgoing_json(row: &Outgoing) -> Value {
+    let common = json!({
+        "id": row.id,
+        "state": row.state.name(),
+        "due": row.due,
+        "not_after": row.not_after,
+        "attempts": row.attempts,
+        "created_at": row.created_at,
+        "provider_id": row.provider_id,
+        "error": row.error,
+    });
+    let own = match &row.effect {
+        Effect::SendSms(sms) => json!({
+            "kind": sms.kind.name(),
+            "to": sms.to,
+            "body": sms.body,
+            "about": sms.about,
+        }),
+        Effect::SendHl7(write_back) => json!({
+            "kind": "write_back",
+            "wish": write_back.wish,
+            "destination": write_back.destination,
+            "control_id": write_back.control_id,
+            "appointment": write_back.appointment,
+        }),
+    };
+    joined(common, own)
+}
+
+/// The keys of two objects in one.
+pub(super) fn joined(mut first: Value, second: Value) -> Value {
+    if let (Value::Object(into), Value::Object(from)) = (&mut first, second) {
+        into.extend(from);
+    }
+    first
+}
