@@ -78,6 +78,8 @@ pub struct Origin {
     pub trigger: String,
     /// The mapping that read it.
     pub mapping: String,
+    /// The digest of the mapping's files, so that a changed mapping is told from the one before.
+    pub mapping_hash: String,
 }
 
 /// What a message says about the appointment.
@@ -139,6 +141,26 @@ pub struct Claim {
     pub patient: PatientClaim,
     /// A reason for which the mapping wants no text for this message.
     pub quiet: Option<String>,
+    /// Whether the message tells of others under the same identifiers.
+    pub share: Share,
+}
+
+/// How an appointment's identifiers are shared: by the patients of a group visit, by the times of a
+/// series. One claim is about one patient and one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// How many patients the message names.
+    pub patients: u16,
+    /// Which of the times this claim is about, from 1.
+    pub occurrence: u16,
+    /// How many times the message names.
+    pub occurrences: u16,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { patients: 1, occurrence: 1, occurrences: 1 }
+    }
 }
 
 impl Claim {
@@ -165,6 +187,7 @@ impl Origin {
             "control_id": self.control_id,
             "trigger": self.trigger,
             "mapping": self.mapping,
+            "mapping_hash": self.mapping_hash,
         })
     }
 }

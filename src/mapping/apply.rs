@@ -19,7 +19,7 @@ use super::table::Code;
 use super::{Error, NoEvent, Outcome, Site};
 use crate::clock::Timestamp;
 use crate::core::appointment::{Location, Provider, Status};
-use crate::core::claim::{AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim};
+use crate::core::claim::{AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim, Share};
 use crate::core::field::Field;
 use crate::core::local_time::{LocalTime, Settled};
 use crate::hl7::{Message, SegmentName};
@@ -58,6 +58,7 @@ impl Mapping {
             control_id: header(msg, 10, 1).to_owned(),
             trigger: if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") },
             mapping: self.name.clone(),
+            mapping_hash: self.hash.clone(),
         }
     }
 
@@ -73,7 +74,7 @@ impl Mapping {
             Ok(action) => action,
             Err(why) => return Outcome::NoEvent(why),
         };
-        let quiet = self.quiet_if.iter().find(|rule| rule.when.holds(msg, kind));
+        let quiet = self.suppress_if.iter().find(|rule| rule.when.holds(msg, kind));
         if R::LISTENS {
             note_repetitions(msg, recorder);
         }
@@ -145,7 +146,7 @@ fn note_repetitions<R: Recorder>(msg: &Message, recorder: &mut R) {
 
 impl<R: Recorder> Reader<'_, R> {
     fn claim(mut self, action: &Action, received_at: Timestamp) -> Result<Claim, Error> {
-        let Action::Read { event: usual, status: implied, heed, quiet } = action else {
+        let Action::Read { event: usual, status: implied, heed, suppress } = action else {
             return Err(self.mapping.missing(Output::Event));
         };
         let occurred_at = self.occurred_at(received_at);
@@ -175,7 +176,15 @@ impl<R: Recorder> Reader<'_, R> {
         }
         let patient = self.patient();
         let origin = self.mapping.origin(self.msg, self.site);
-        Ok(Claim { event, occurred_at, origin, appointment, patient, quiet: quiet.clone() })
+        Ok(Claim {
+            event,
+            occurred_at,
+            origin,
+            appointment,
+            patient,
+            quiet: suppress.clone(),
+            share: Share::default(),
+        })
     }
 
     /// The event that status, wording and trigger come to: status first, the trigger last.

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::document::Faults;
 use super::fault::{Place, suggestion};
 use super::normalise::duration::seconds_in;
@@ -19,13 +21,15 @@ use crate::core::claim::EhrEvent;
 /// A compiled mapping: reads messages of one dialect.
 pub struct Mapping {
     pub(super) name: String,
+    /// Of the texts of its own file and of those that it extends.
+    pub(super) hash: String,
     pub(super) title: Option<String>,
     /// By [`Output`] as a number.
     sources: Vec<Vec<Compiled>>,
     /// The most exact first.
     pub(super) triggers: Vec<TriggerRule>,
     pub(super) ignore_if: Vec<Rule>,
-    pub(super) quiet_if: Vec<Rule>,
+    pub(super) suppress_if: Vec<Rule>,
     pub(super) duration_unit_seconds: u32,
     pub(super) examples: Vec<Example>,
 }
@@ -48,6 +52,12 @@ impl Mapping {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The digest of its file's text and of those that it extends: 16 hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// What its file says that it is for.
@@ -76,14 +86,25 @@ pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
     let own = chain.first();
     Mapping {
         name: name.to_owned(),
+        hash: digest(chain),
         title: own.and_then(|spec| spec.title.clone()),
         sources,
         triggers: joined_triggers(chain),
         ignore_if: joined_rules(chain, |spec| &spec.ignore_if),
-        quiet_if: joined_rules(chain, |spec| &spec.quiet_if),
+        suppress_if: joined_rules(chain, |spec| &spec.suppress_if),
         duration_unit_seconds: unit.and_then(seconds_in).unwrap_or(60),
         examples: own.map(|spec| spec.examples.clone()).unwrap_or_default(),
     }
+}
+
+/// 64 bits of SHA-256 tell the versions of one file apart.
+fn digest(chain: &[&Spec]) -> String {
+    let mut hasher = Sha256::new();
+    for spec in chain {
+        hasher.update(u64::try_from(spec.text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(spec.text.as_bytes());
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The list of a field, with the inherited one in the place of the word.

@@ -18,6 +18,8 @@ use crate::core::phone::Region;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spec {
     pub(super) place: Place,
+    /// The file's whole text, for the mapping's digest.
+    pub(super) text: String,
     pub(super) extends: Option<(String, Place)>,
     pub(super) title: Option<String>,
     pub(super) duration_unit: Option<String>,
@@ -25,7 +27,7 @@ pub(super) struct Spec {
     pub(super) tables: BTreeMap<String, Vec<TableEntry>>,
     pub(super) triggers: Vec<TriggerRule>,
     pub(super) ignore_if: Vec<Rule>,
-    pub(super) quiet_if: Vec<Rule>,
+    pub(super) suppress_if: Vec<Rule>,
     pub(super) examples: Vec<Example>,
 }
 
@@ -53,7 +55,7 @@ pub(super) enum Action {
         /// The status that the trigger implies.
         status: Option<Status>,
         heed: Heed,
-        quiet: Option<String>,
+        suppress: Option<String>,
     },
 }
 
@@ -87,7 +89,7 @@ impl Spec {
     /// Reads a file; what is wrong is added to `faults`.
     pub(super) fn read(name: &str, text: &str, faults: &Faults) -> Option<Self> {
         with_root(name, text, faults, |root| {
-            let mut spec = Self { place: root.place(), ..Self::default() };
+            let mut spec = Self { place: root.place(), text: text.to_owned(), ..Self::default() };
             spec.extends = root.get("extends").and_then(|node| Some((node.text()?, node.place())));
             spec.title = root.text("title");
             if let Some(defaults) = root.get("defaults").and_then(|node| node.table()) {
@@ -108,7 +110,7 @@ impl Spec {
                 spec.triggers = triggers.entries().into_iter().filter_map(read).collect();
             }
             spec.ignore_if = rules(&root, "ignore_if");
-            spec.quiet_if = rules(&root, "quiet_if");
+            spec.suppress_if = rules(&root, "suppress_if");
             let examples = root.get("example").map(Node::list).unwrap_or_default();
             spec.examples = examples.iter().filter_map(read_example).collect();
             root.finish();
@@ -160,10 +162,10 @@ fn read_trigger(name: &str, node: &Node<'_>) -> Option<TriggerRule> {
     let event = table.get("event").and_then(|node| read_event(&node));
     let status = table.get("status").and_then(|node| read_status(&node));
     let heed = table.get("heed").map_or(Heed::Any, read_heed);
-    let quiet = table.text("quiet");
+    let suppress = table.text("suppress");
     let action = match (ignore, event) {
         (Some(reason), None) => Some(Action::Ignore(reason)),
-        (None, Some(event)) => Some(Action::Read { event, status, heed, quiet }),
+        (None, Some(event)) => Some(Action::Read { event, status, heed, suppress }),
         (Some(_), Some(_)) | (None, None) => {
             table.fault("a trigger has either event or ignore");
             None

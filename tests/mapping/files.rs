@@ -28,7 +28,7 @@ fn a_site_changes_what_is_different_and_inherits_the_rest() {
         code = "test_patient"
         reason = "test patients are not texted"
         when = { any = [{ path = "PID-5.1", prefix = "ZZTEST" }, { all = [{ path = "PID-5.1", equals = "test" }, { not = { path = "PV1-2", in = ["I", "E"] } }] }] }
-        [[quiet_if]]
+        [[suppress_if]]
         code = "inpatient"
         reason = "inpatients are told at the ward"
         when = { path = "PV1-2", matches = "I*" }

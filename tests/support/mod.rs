@@ -156,6 +156,7 @@ pub(crate) fn claim(event: EhrEvent, id: &str) -> Claim {
             control_id: "MSG1".to_owned(),
             trigger: "SIU".to_owned(),
             mapping: "generic".to_owned(),
+            mapping_hash: String::new(),
         },
         appointment: AppointmentClaim {
             ids: vec![Identifier::new(id, Identifier::FILLER)],
@@ -169,6 +170,7 @@ pub(crate) fn claim(event: EhrEvent, id: &str) -> Claim {
             ..PatientClaim::default()
         },
         quiet: None,
+        share: appointd::core::claim::Share::default(),
     }
 }
 
