@@ -42,7 +42,10 @@ pub fn mapping_of(settings: &Settings, name: &str) -> Result<Arc<Mapping>, Strin
 }
 
 /// The texts of mapping files, by the name of the file.
-fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+///
+/// # Errors
+/// A file or folder that cannot be read.
+pub fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for path in paths {
         let refused = |refusal: std::io::Error| format!("{}: {refusal}", path.display());

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-pub use assemble::{lane_options, mapping_of, twilio_of};
+pub use assemble::{lane_options, mapping_files, mapping_of, twilio_of};
 
 use crate::clock::Clock;
 use crate::core::rules::Rules;

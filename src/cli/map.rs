@@ -9,7 +9,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 
 use super::client::load;
-use super::{Config, Failure, Format, out};
+use super::{Config, Failure, Format, out, suggest};
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
 use crate::core::local_time::Zone;
@@ -22,7 +22,7 @@ use crate::mapping::{self, Mapping, Outcome, Site};
 /// The largest file that is read.
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The mapping if none is named.
-const MAPPING_DEFAULT: &str = "hl7-default";
+pub(super) const MAPPING_DEFAULT: &str = "hl7-default";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// Show for every field where it was found and which rule found it
     #[arg(long)]
     explain: bool,
+    /// Propose a mapping for the EHR that sent these messages, with the evidence, as a starting file
+    #[arg(long, conflicts_with_all = ["explain", "format"])]
+    suggest: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "json")]
     format: Format,
@@ -63,6 +66,10 @@ pub(super) struct Found {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.suggest {
+        let Arguments { files, mapping, config, .. } = arguments;
+        return suggest::run(files, mapping.as_deref(), config.as_deref());
+    }
     let reader = Reader::new(arguments)?;
     let mut rows = Vec::new();
     let mut faults = 0;

@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod send;
 mod store;
+mod suggest;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -26,6 +26,7 @@ mod record;
 pub mod reverse;
 mod source;
 mod spec;
+pub mod suggest;
 mod table;
 
 use std::collections::BTreeMap;
