@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     /// Show for every field where it was found and which rule found it
     #[arg(long)]
     explain: bool,
-    /// Propose a mapping for the EHR that sent these messages, with the evidence, as a starting file
+    /// Propose a mapping for the EHR that sent these messages, with the evidence, as a starting file;
+    /// it extends --mapping, or hl7-default
     #[arg(long, conflicts_with_all = ["explain", "format"])]
     suggest: bool,
     /// How to print

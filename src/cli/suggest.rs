@@ -20,6 +20,9 @@ use crate::hl7::Message;
 use crate::mapping::suggest::{Basis, SAMPLES_MAX, suggest};
 use crate::mapping::{Library, Mapping, Site};
 
+/// The most messages that are complained about one by one.
+const COMPLAINTS_MAX: usize = 5;
+
 /// What samples are read with before anything is known of their sender.
 struct Start {
     base: Arc<Mapping>,
@@ -121,19 +124,59 @@ fn samples(files: &[PathBuf]) -> Result<Vec<Message>, Failure> {
                 Ok(msg) => samples.push(msg),
                 Err(fault) => {
                     unread += 1;
-                    out::complain(&format!("{}: a message is left out: {fault}", file.display()));
+                    if unread <= COMPLAINTS_MAX {
+                        let file = file.display();
+                        out::complain(&format!("{file}: a message is left out: {fault}"));
+                    }
                 }
             }
         }
     }
     if samples.is_empty() {
-        return Err(Failure::Failed(format!("none of {unread} messages can be read")));
+        return Err(Failure::Failed("no message of these files can be read".to_owned()));
+    }
+    if unread > COMPLAINTS_MAX {
+        out::complain(&format!("{unread} messages are left out in all"));
     }
     if samples.len() > SAMPLES_MAX {
-        out::complain(&format!(
-            "only the first {SAMPLES_MAX} of {} messages are looked at",
-            samples.len()
-        ));
+        let all = samples.len();
+        out::complain(&format!("only the first {SAMPLES_MAX} of {all} messages are looked at"));
     }
     Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "MSH|^~\\&|OWL|MAIN|||20261120110311||SIU^S12|1|P|2.4\rSCH||10001\r";
+
+    fn written(text: &str) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("samples.hl7");
+        std::fs::write(&file, text).unwrap();
+        (folder, vec![file])
+    }
+
+    #[test]
+    fn what_is_wrong_with_samples_or_base_is_said() {
+        for (text, mapping, said) in [
+            ("", None, "there is no message in it"),
+            ("hello", None, "no message of these files can be read"),
+            (SAMPLE, Some("no-such-ehr"), "there is no mapping \"no-such-ehr\"; there are hl7-"),
+        ] {
+            let (_folder, files) = written(text);
+            let failure = run(&files, mapping, None).unwrap_err().to_string();
+            assert!(failure.contains(said), "{failure}");
+        }
+        let nowhere = run(&[PathBuf::from("no-such-file.hl7")], None, None).unwrap_err();
+        assert!(nowhere.to_string().starts_with("no-such-file.hl7: "), "{nowhere}");
+    }
+
+    #[test]
+    fn messages_that_cannot_be_read_do_not_hinder_the_others() {
+        let broken = SAMPLE.replace("MSH|", "MSH\u{e9}");
+        let (_folder, files) = written(&format!("{SAMPLE}{broken}{SAMPLE}"));
+        assert_eq!(samples(&files).unwrap().len(), 2);
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::super::compile::{Compiled, Mapping};
 use super::super::output::Output;
-use super::super::source::{Look, Options, System, Xtn};
-use super::super::spec::{Action, TriggerRule};
+use super::super::source::{Look, Options, System, Unit, Xtn};
+use super::super::spec::{Action, Heed, TriggerRule};
 use super::super::table::{Code, PhoneUse};
 use super::draft::quoted;
 use super::inventory::Place;
 use crate::core::appointment::Status;
+use crate::core::claim::EhrEvent;
 use crate::hl7::SegmentName;
 
 /// What the usual table of a field says of a code.
@@ -57,6 +58,14 @@ pub(super) fn implied(mapping: &Mapping, code: &str, event: &str) -> Option<Stat
     }
 }
 
+/// The event of a trigger without a status and without suppression.
+pub(super) fn event(mapping: &Mapping, code: &str, event: &str) -> Option<EhrEvent> {
+    match rule(mapping, code, event).map(|rule| &rule.action) {
+        Some(Action::Read { event, suppress: None, heed: Heed::Any, .. }) => Some(*event),
+        Some(Action::Read { .. } | Action::Ignore(_)) | None => None,
+    }
+}
+
 /// Whether a mapping says what this very trigger means, not only what all of its kind do.
 pub(super) fn is_named(mapping: &Mapping, code: &str, event: &str) -> bool {
     const EXACT: u8 = 2;
@@ -92,14 +101,18 @@ pub(super) fn reads(mapping: &Mapping, output: Output, place: &Place) -> bool {
     })
 }
 
-/// All fields that any list has a path into.
+/// All fields that any list has a path into, units beside durations too.
 pub(super) fn fields(mapping: &Mapping) -> BTreeSet<(SegmentName, u16)> {
-    let sources = Output::ALL.into_iter().flat_map(|output| mapping.sources(output));
-    let field = |at: &Compiled| match &at.source.look {
-        Look::Path(path) => Some((path.segment, path.field)),
-        Look::Constant(_) => None,
-    };
-    sources.filter_map(field).collect()
+    let mut fields = BTreeSet::new();
+    for at in Output::ALL.into_iter().flat_map(|output| mapping.sources(output)) {
+        if let Look::Path(path) = &at.source.look {
+            fields.insert((path.segment, path.field));
+        }
+        if let Options::Duration { unit: Unit::At(path) } = &at.source.options {
+            fields.insert((path.segment, path.field));
+        }
+    }
+    fields
 }
 
 /// The list of phones, if each is a path without condition, table and options.

@@ -89,11 +89,23 @@ impl Draft {
         self.todo = other.todo;
     }
 
-    /// Whether anything is read differently.
+    /// Whether nothing is read in another way than by the mapping that is extended.
     pub(super) fn is_empty(&self) -> bool {
-        self.duration_unit.is_none()
-            && self.triggers.is_empty()
-            && self.fields.values().all(|proposed| proposed.sources.is_empty())
+        self.reads_like(&Self::default())
+    }
+
+    /// Whether messages are read in the same way as by another draft, whatever is said about it.
+    pub(super) fn reads_like(&self, other: &Self) -> bool {
+        let unit = |draft: &Self| draft.duration_unit.as_ref().map(|(unit, _)| *unit);
+        let rules = |draft: &Self| -> Vec<(String, String)> {
+            let rules = draft.triggers.iter();
+            rules.map(|(trigger, (rule, _))| (trigger.clone(), rule.clone())).collect()
+        };
+        let fields = |draft: &Self| -> Vec<(Output, Vec<String>)> {
+            let said = draft.fields.iter().filter(|(_, proposed)| !proposed.sources.is_empty());
+            said.map(|(output, proposed)| (*output, proposed.sources.clone())).collect()
+        };
+        unit(self) == unit(other) && rules(self) == rules(other) && fields(self) == fields(other)
     }
 
     /// The mapping file.

@@ -24,7 +24,7 @@ pub(super) fn propose(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
     candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.covers), candidate.rank));
     let Some(best) = candidates.first() else { return };
     let evidence = format!(
-        "{}; {} different. {} had no identifier.",
+        "{}; different values: {}. {} had no identifier.",
         study.evidence(best.place, best.stats),
         best.distinct,
         messages(lacking.len()),

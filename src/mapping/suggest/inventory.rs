@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::kind::Kind;
-use super::shown;
+use super::shown::{self, People};
 use crate::hl7::{Message, SegmentName, escape};
 
 /// The most positions that are counted; a message of nonsense has any number of fields.
@@ -14,6 +14,8 @@ const DISTINCT_MAX: usize = 60;
 const MASKS_MAX: usize = 3;
 /// The longest code that an observation is found by.
 const OBSERVED_CHARS_MAX: usize = 40;
+/// LOINC codes have up to six digits, and people's numbers more.
+const OBSERVED_DIGITS_MAX: usize = 6;
 
 /// A component of a field; observations by what they observe.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,8 +62,8 @@ impl Place {
     }
 }
 
-/// What the values of a position are.
-#[derive(Debug, Clone, Default)]
+/// What the values of a position are. Not to be printed: it holds some.
+#[derive(Default)]
 pub(super) struct Stats {
     /// In how many messages there is a value.
     pub(super) messages: usize,
@@ -122,7 +124,7 @@ impl Stats {
 }
 
 /// All positions of the samples.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub(super) struct Inventory {
     places: BTreeMap<Place, Stats>,
     /// Segments in the order of their first appearance.
@@ -130,22 +132,22 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    pub(super) fn of<'a>(samples: impl Iterator<Item = &'a Message>) -> Self {
+    pub(super) fn of<'a>(samples: impl Iterator<Item = &'a Message>, people: &People) -> Self {
         let mut inventory = Self::default();
         for (number, msg) in (1..).zip(samples) {
-            inventory.count(number, msg);
+            inventory.count(number, msg, people);
         }
         inventory
     }
 
-    fn count(&mut self, number: usize, msg: &Message) {
+    fn count(&mut self, number: usize, msg: &Message, people: &People) {
         let separators = msg.separators();
         for segment in msg.segments().skip(1) {
             let name = segment.name();
             if !self.segments.contains(&name) {
                 self.segments.push(name);
             }
-            let observed = observed(msg, &segment);
+            let observed = observed(msg, &segment).filter(|code| is_observation(code, people));
             for (field, part) in (1_u16..).zip(segment.fields()) {
                 for repetition in part.raw().split(separators.repetition) {
                     let components = repetition.split(separators.component);
@@ -194,7 +196,7 @@ impl Inventory {
     }
 }
 
-/// What is observed by a segment made like OBX, if a path can name it.
+/// What is observed by a segment made like OBX.
 fn observed(msg: &Message, segment: &crate::hl7::Segment<'_>) -> Option<String> {
     if !segment.name().as_str().ends_with("BX") {
         return None;
@@ -202,8 +204,17 @@ fn observed(msg: &Message, segment: &crate::hl7::Segment<'_>) -> Option<String> 
     let field = segment.field(3)?;
     let first = field.raw().split(msg.separators().repetition).next()?;
     let text = text_of(msg, first.split(msg.separators().component).next()?)?;
+    Some(text)
+}
+
+/// Whether a code can stand in a path, and tells of no person.
+fn is_observation(code: &str, people: &People) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
-    (text.len() <= OBSERVED_CHARS_MAX && text.chars().all(is_plain)).then_some(text)
+    let digits = code.chars().filter(char::is_ascii_digit).count();
+    code.len() <= OBSERVED_CHARS_MAX
+        && code.chars().all(is_plain)
+        && digits <= OBSERVED_DIGITS_MAX
+        && !people.has(code)
 }
 
 /// The text of a component as mappings read it; nothing if it is empty or null.

@@ -53,11 +53,11 @@ impl Kind {
             Self::Phone
         } else if is_person(text) {
             Self::Person
-        } else if digits == chars && digits <= NUMBER_DIGITS_MAX {
+        } else if digits > 0 && digits == chars && digits <= NUMBER_DIGITS_MAX {
             Self::Number
         } else if digits > 0 && !has_blank && IDENTIFIER_CHARS.contains(&chars) {
             Self::Identifier
-        } else if digits == 0 && !has_blank && chars <= CODE_CHARS_MAX {
+        } else if digits == 0 && !has_blank && (1..=CODE_CHARS_MAX).contains(&chars) {
             Self::Code
         } else {
             Self::Text

@@ -67,10 +67,14 @@ fn end(study: &Study<'_>, now: &Trial, open: &[usize], draft: &mut Draft) -> boo
 
 /// A duration: a number beside a unit of time.
 fn duration(study: &Study<'_>, open: &[usize], draft: &mut Draft) {
-    for (place, stats) in study.inventory.iter() {
-        if !is_of_visit(place) || !stats.is_mostly(&[Kind::Number]) {
-            continue;
-        }
+    let mut places: Vec<_> = study
+        .inventory
+        .iter()
+        .filter(|(place, stats)| is_of_visit(place) && stats.is_mostly(&[Kind::Number]))
+        .collect();
+    // Resources may be needed for a part of the visit only.
+    places.sort_by_key(|(place, _)| place.segment.as_str().starts_with("AI"));
+    for (place, stats) in places {
         let column = study.column(&place.path());
         let given: Vec<_> = open.iter().filter_map(|at| column.get(*at)?.as_deref()).collect();
         let is_length =

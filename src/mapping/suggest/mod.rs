@@ -81,13 +81,14 @@ impl Suggestion {
 type Stage = fn(&Study<'_>, &Trial, &mut Draft);
 
 /// In this order: without a trigger and an identifier nothing else of a message is read.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     triggers::propose,
     ids::propose,
     times::propose,
     ids::propose_without_shared,
     lengths::propose,
     status::propose,
+    triggers::propose_unconfirmed,
     phones::propose,
     people::propose,
 ];
@@ -125,6 +126,10 @@ pub fn suggest(samples: &[Message], basis: &Basis<'_>) -> Result<Suggestion, Vec
     for stage in STAGES {
         let mut next = draft.clone();
         stage(&study, &now, &mut next);
+        if next.reads_like(&draft) {
+            draft = next;
+            continue;
+        }
         let then = study.read_with(&next)?;
         if then.events() >= now.events() {
             (draft, now) = (next, then);

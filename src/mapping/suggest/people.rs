@@ -60,9 +60,10 @@ fn best<'s>(
     rank: impl Fn(&Place, &Stats) -> Option<u8>,
 ) -> Option<(&'s Place, &'s Stats, usize)> {
     let ranked = study.inventory.iter().filter_map(|(place, stats)| {
+        let rank = rank(place, stats)?;
         let covers = covers(study, place, lacking);
-        let rank = rank(place, stats).filter(|_| covers > 0 && covers * 2 >= lacking.len())?;
-        Some(((std::cmp::Reverse(covers), rank), place, stats, covers))
+        let is_enough = covers > 0 && covers * 2 >= lacking.len();
+        is_enough.then_some(((std::cmp::Reverse(covers), rank), place, stats, covers))
     });
     ranked.min_by_key(|(key, ..)| *key).map(|(_, place, stats, covers)| (place, stats, covers))
 }
@@ -125,7 +126,14 @@ fn location(study: &Study<'_>, now: &Trial, heard: &[usize], draft: &mut Draft) 
         named > 0 && named * 2 >= values.len()
     };
     let rank = |place: &Place, stats: &Stats| {
-        if !is_place(stats) || place.component > 2 {
+        if place.component > 2 {
+            return None;
+        }
+        if let Some(code) = &place.observed {
+            let is_value = place.field == 5 && place.component == 1;
+            return (is_value && is_place_name(code)).then_some(2);
+        }
+        if !is_place(stats) {
             return None;
         }
         match (place.segment.as_str(), place.field) {
@@ -140,17 +148,19 @@ fn location(study: &Study<'_>, now: &Trial, heard: &[usize], draft: &mut Draft) 
     let Some((place, stats, _)) = best(study, &lacking, rank) else { return };
     let path = place.field_path();
     let because = format!(
-        "{}: words for a place. {} had none.",
+        "{}: a place, by its words. {} had none.",
         study.evidence(place, stats),
         messages(lacking.len())
     );
-    let source = format!("{{ path = {}, code = 1, name = {} }}", quoted(&path), place.component);
+    let beside = Place { component: 2, ..place.clone() };
+    let name = if study.inventory.get(&beside).is_some() { 2 } else { place.component };
+    let source = format!("{{ path = {}, code = 1, name = {name} }}", quoted(&path));
     draft.field(Output::Location, vec![INHERITED.to_owned(), source], vec![because]);
 }
 
 fn is_place_name(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.split(|char: char| !char.is_alphanumeric()).any(|word| PLACES.contains(&word))
+    text.split(|char: char| !char.is_alphabetic()).any(|word| PLACES.contains(&word))
 }
 
 fn language(study: &Study<'_>, now: &Trial, heard: &[usize], draft: &mut Draft) {

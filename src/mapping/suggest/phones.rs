@@ -75,7 +75,7 @@ struct Field<'s> {
 }
 
 /// The patient's own phone fields, and local fields that look like phones.
-fn fields<'s>(study: &'s Study<'_>) -> Vec<(SegmentName, u16)> {
+fn fields(study: &Study<'_>) -> Vec<(SegmentName, u16)> {
     let mut fields: Vec<(SegmentName, u16)> = Vec::new();
     for (place, stats) in study.inventory.iter().filter(|(place, _)| place.observed.is_none()) {
         let is_patients = place.is_in("PID") && matches!(place.field, 13 | 14 | 40);

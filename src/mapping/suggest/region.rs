@@ -92,17 +92,10 @@ pub(super) fn choose(samples: &[Sample<'_>], site: Region) -> Chosen {
         );
         return Chosen { region, note: Some(note) };
     }
-    let regions = CODES.iter().filter_map(|(code, _)| Region::parse(code));
-    let mut better: Vec<_> = regions.map(|region| (fits(region), region)).collect();
-    better.sort_by_key(|(count, region)| (std::cmp::Reverse(*count), region.code()));
-    let better = better.iter().take_while(|(count, _)| *count > usual).take(5);
-    let better: Vec<_> = better.map(|(count, region)| format!("{region} ({count})")).collect();
-    let others = if better.is_empty() {
-        "; no other country's plan is better".to_owned()
-    } else {
-        format!("; better: {}. Set region at the listener", better.join(", "))
-    };
-    let note = format!("Only {usual} of {all} phone numbers fit the plan of {site}{others}.");
+    let note = format!(
+        "Only {usual} of {all} phone numbers fit the plan of {site}: set region at the listener to \
+         the code of the country, and read the samples with --config again."
+    );
     Chosen { region: site, note: Some(note) }
 }
 

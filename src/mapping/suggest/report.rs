@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::shown;
 use super::study::{Study, messages};
 use super::trial::{Came, Trial};
-use crate::hl7::{Charset, SegmentName};
+use crate::hl7::Charset;
 
 /// The most rows of a list.
 const ROWS_MAX: usize = 20;
@@ -31,8 +31,10 @@ pub(super) fn title(study: &Study<'_>) -> String {
 
 /// Adds what the samples leave open.
 pub(super) fn left_to_do(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
-    if senders(study).len() > 1 {
-        draft.todo("The samples have several senders: a mapping is for one dialect.");
+    let applications: BTreeSet<_> =
+        study.samples.iter().map(|sample| sample.msg.header().sending_application).collect();
+    if applications.len() > 1 {
+        draft.todo("The samples are of several systems (MSH-3): a mapping is for one dialect.");
     }
     let mut failures: BTreeMap<String, usize> = BTreeMap::new();
     for reading in &now.readings {
@@ -112,7 +114,7 @@ pub(super) fn file(study: &Study<'_>, before: &Trial, now: &Trial, draft: &Draft
         ),
     );
     comment(&mut out, "");
-    looked_at(study, before, &mut out);
+    looked_at(study, before, now, &mut out);
     comment(&mut out, "");
     table(study, before, now, &mut out);
     if draft.is_empty() {
@@ -142,10 +144,15 @@ fn rows(out: &mut String, title: &str, rows: impl Iterator<Item = String>) {
     rows.for_each(|row| comment(out, &format!("  {row}")));
 }
 
-fn looked_at(study: &Study<'_>, before: &Trial, out: &mut String) {
+fn looked_at(study: &Study<'_>, before: &Trial, now: &Trial, out: &mut String) {
     let mut triggers: BTreeMap<String, usize> = BTreeMap::new();
-    for (sample, reading) in study.samples.iter().zip(&before.readings) {
-        let ignored = if reading.is_ignored() { ", ignored by the base" } else { "" };
+    let readings = before.readings.iter().zip(&now.readings);
+    for (sample, (before, now)) in study.samples.iter().zip(readings) {
+        let ignored = match (before.is_ignored(), now.is_ignored()) {
+            (_, true) => ", ignored",
+            (true, false) => ", ignored by the base",
+            (false, false) => "",
+        };
         let label = format!("{}{ignored}", shown::label(&sample.trigger()));
         *triggers.entry(label).or_default() += 1;
     }
@@ -188,9 +195,9 @@ fn senders(study: &Study<'_>) -> BTreeMap<String, usize> {
     for sample in &study.samples {
         let header = sample.msg.header();
         let names = [header.sending_application, header.sending_facility];
-        let names: Vec<_> = names.iter().map(|name| shown::label(name)).collect();
-        let name = names.join(" / ");
-        let name = if name == " / " { "nobody named".to_owned() } else { name };
+        let names = names.iter().map(|name| shown::label(name)).filter(|name| !name.is_empty());
+        let name = names.collect::<Vec<_>>().join(" / ");
+        let name = if name.is_empty() { "nobody named".to_owned() } else { name };
         *senders.entry(name).or_default() += 1;
     }
     senders
@@ -212,9 +219,7 @@ fn table(study: &Study<'_>, before: &Trial, now: &Trial, out: &mut String) {
     line("an event", &share(before.events()), &share(now.events()), "");
     for output in Output::ALL {
         let (was, is) = (before.filled(output), now.filled(output));
-        if was + is == 0
-            && matches!(output, Output::Event | Output::OptedOut | Output::LocationName)
-        {
+        if was + is == 0 && is_rare(output) {
             continue;
         }
         let mut sources: Vec<_> = now.sources(output).into_iter().collect();
@@ -227,18 +232,29 @@ fn table(study: &Study<'_>, before: &Trial, now: &Trial, out: &mut String) {
     }
 }
 
+/// Whether most feeds have nothing for a field, so that its lack tells nothing.
+const fn is_rare(output: Output) -> bool {
+    matches!(
+        output,
+        Output::Event
+            | Output::OptedOut
+            | Output::LocationName
+            | Output::CallbackPhone
+            | Output::Deceased
+    )
+}
+
 /// The fields that no list has a path into, local segments first.
 fn unread(study: &Study<'_>, now: &Trial) -> Vec<String> {
     let read = base::fields(&now.mapping);
-    let mut fields: BTreeMap<(SegmentName, Option<&str>, u16), (usize, &Place, &Stats)> =
-        BTreeMap::new();
+    // Of each field the component that most messages have.
+    let mut fields: BTreeMap<String, (usize, &Place, &Stats)> = BTreeMap::new();
     for (place, stats) in study.inventory.iter() {
         let at = (place.segment, place.field);
         if read.contains(&at) || is_dull(place) {
             continue;
         }
-        let key = (place.segment, place.observed.as_deref(), place.field);
-        let entry = fields.entry(key).or_insert((0, place, stats));
+        let entry = fields.entry(place.field_path()).or_insert((0, place, stats));
         if stats.messages > entry.0 {
             *entry = (stats.messages, place, stats);
         }
@@ -265,8 +281,10 @@ fn unread(study: &Study<'_>, now: &Trial) -> Vec<String> {
 fn is_dull(place: &Place) -> bool {
     let segment = place.segment.as_str();
     let is_counter = place.field == 1 && !place.is_local();
-    let is_action = place.field == 2 && segment.starts_with("AI") || place.is_at("RGS", 2);
+    let is_observation = place.observed.is_some() && place.field != 5;
+    let is_action = place.field == 2 && (segment.starts_with("AI") || segment == "RGS");
     is_counter
+        || is_observation
         || is_action
         || DULL.iter().any(|(name, fields)| *name == segment && fields.contains(&place.field))
 }

@@ -55,7 +55,7 @@ const fn is_plain(char: char) -> bool {
 }
 
 /// The names that the samples hold, as they are compared.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub(super) struct People(BTreeSet<String>);
 
 impl People {

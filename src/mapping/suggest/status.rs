@@ -41,8 +41,24 @@ pub(super) fn propose(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
         .filter(|at| !chosen.iter().any(|one| one.words.contains_key(at)))
         .collect();
     unknown(study, now, &chosen, &left, draft);
+    second_coding(study, now, draft);
     if chosen.is_empty() && silent.len() == heard.len() && !heard.is_empty() {
         following(study, &heard, draft);
+    }
+}
+
+/// A second code beside the status, as some systems tell how far a visit has got.
+fn second_coding(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
+    let seconds = study.inventory.iter().filter(|(place, stats)| {
+        place.is_at("SCH", 25) && matches!(place.component, 4 | 5) && are_words(now, stats)
+    });
+    for (place, stats) in seconds {
+        let values = stats.distinct().into_iter().flatten().map(String::as_str);
+        let shown = shown::codes_or_masks(values, &study.people).join(", ");
+        draft.hint(
+            Output::Status,
+            format!("{} holds a second status ({shown}), which is not read.", place.path()),
+        );
     }
 }
 
@@ -109,7 +125,9 @@ fn candidates<'s>(
         };
         let words: BTreeMap<_, _> = heard.iter().filter_map(word).collect();
         let candidate = Candidate { place, rank, words };
-        if candidate.meanings().is_empty() {
+        let meanings = candidate.meanings();
+        // "Booked" and nothing else, beside a resource or as a reason, tells nothing.
+        if meanings.is_empty() || (rank >= 3 && meanings.iter().all(|name| *name == "booked")) {
             continue;
         }
         match contradicted(study, now, &candidate) {
@@ -173,14 +191,13 @@ fn contradicted(study: &Study<'_>, now: &Trial, candidate: &Candidate<'_>) -> Op
     }
     let meanings = candidate.meanings();
     let is_weak = candidate.rank >= 4 || (candidate.rank > 0 && meanings.contains("confirmed"));
-    if is_weak && meanings.len() < 2 {
-        let only = meanings.first().copied().unwrap_or_default();
-        return Some(format!(
+    let only = meanings.first().copied().filter(|_| is_weak && meanings.len() < 2);
+    only.map(|only| {
+        format!(
             "{path} always means {only} ({}); whether that is the patient's word is to be asked.",
             messages(candidate.words.len())
-        ));
-    }
-    None
+        )
+    })
 }
 
 /// The fewest candidates by which the wanted samples have a status.

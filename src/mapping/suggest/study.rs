@@ -38,8 +38,7 @@ const NAMED: [&str; 16] = [
     "EVN-5[*]",
 ];
 
-/// One sample message.
-#[derive(Debug, Clone)]
+/// One sample message. Not to be printed: it tells of a patient.
 pub(super) struct Sample<'a> {
     pub(super) msg: &'a Message,
     pub(super) code: String,
@@ -85,7 +84,6 @@ fn first(msg: &Message, path: &Path) -> Option<String> {
 }
 
 /// All samples and what is known of them.
-#[derive(Debug)]
 pub(super) struct Study<'a> {
     pub(super) samples: Vec<Sample<'a>>,
     pub(super) inventory: Inventory,
@@ -109,7 +107,7 @@ impl<'a> Study<'a> {
                 });
             }
         }
-        let inventory = Inventory::of(messages.iter());
+        let inventory = Inventory::of(messages.iter(), &people);
         let region = region::choose(&samples, basis.site.region);
         Self { samples, inventory, people, region, basis }
     }

@@ -20,8 +20,8 @@ const VISIT: TimeDelta = TimeDelta::hours(12);
 const NIGHT: [u32; 8] = [22, 23, 0, 1, 2, 3, 4, 5];
 /// The fewest starts from which the hours of a practice can be told.
 const STARTS_MIN: usize = 5;
-/// The most remarks on other times.
-const REMARKS_MAX: usize = 3;
+/// The most places of other times that are named.
+const REMARKS_MAX: usize = 5;
 
 /// The times at a position, by sample.
 #[derive(Debug)]
@@ -131,6 +131,9 @@ pub(super) fn propose(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
         if is_day {
             because.push("It has no time of day: reminders go out for the day.".to_owned());
         }
+        if column.place.is_in("ARQ") {
+            because.push("It is what was asked for, not what was agreed.".to_owned());
+        }
         draft.field(Output::Start, list(column, first), because);
         return;
     }
@@ -229,14 +232,17 @@ fn remark_others(
         let is_of_message = column.ahead(study, &started) == 0;
         let is_second = base::reads(&now.mapping, Output::End, column.place);
         if other * 5 > both.len() && !is_end && !is_of_message && !is_second {
-            remarks.push(format!(
-                "{} has another time in {other} of {} with both: ask at which the patient is to come.",
-                column.place.path(),
-                messages(both.len())
-            ));
+            remarks.push(format!("{} (in {other} of {})", column.place.path(), both.len()));
         }
     }
-    remarks.into_iter().take(REMARKS_MAX).for_each(|remark| draft.hint(Output::Start, remark));
+    if !remarks.is_empty() {
+        remarks.truncate(REMARKS_MAX);
+        let remarks = remarks.join(", ");
+        draft.hint(
+            Output::Start,
+            format!("Another time stands at {remarks}: ask at which the patient is to come."),
+        );
+    }
 }
 
 /// Starts at night may be those of another zone.
