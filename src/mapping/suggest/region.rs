@@ -16,7 +16,7 @@ pub(super) struct Chosen {
 /// Where a patient's phones stand in the standard.
 const PHONES: [&str; 3] = ["PID-13[*]", "PID-14[*]", "PID-40[*]"];
 /// Where a country is named: of the message, and of the patient's address.
-const COUNTRIES: [&str; 2] = ["MSH-17.1", "PID-11[*].6"];
+const COUNTRIES: [&str; 3] = ["MSH-17.1", "MSH-12.2", "PID-11[*].6"];
 
 /// Regions with the code of three letters (ISO 3166-1) that MSH-17 and addresses use.
 const CODES: [(&str, &str); 50] = [

@@ -11,6 +11,8 @@ use super::study::{Study, messages};
 use super::trial::Trial;
 use crate::core::appointment::Status;
 
+/// The fewest values of which can be said that each message has its own.
+const COUNT_MIN: usize = 10;
 /// The most places that are proposed.
 const PLACES_MAX: usize = 4;
 
@@ -303,7 +305,9 @@ fn list_unknown(
     draft: &mut Draft,
 ) {
     let count: usize = codes.values().flat_map(BTreeMap::values).sum();
-    if codes.len() > CODES_MAX {
+    // Where nearly every message has a value of its own, it is a name or number.
+    let is_own = count >= COUNT_MIN && codes.len() * 2 > count;
+    if is_own || codes.len() > CODES_MAX {
         let todo = format!(
             "{path} holds {} different values that are no known status, in {}: it may be no status.",
             codes.len(),

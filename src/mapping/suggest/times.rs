@@ -264,10 +264,12 @@ fn remark_hours(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
         return;
     }
     let night = hours.iter().filter(|hour| NIGHT.contains(hour)).count();
-    let without = messages(hours.len());
+    let site = study.site();
+    let zone = site.zone.unwrap_or(site.practice_zone);
     draft.todo(format!(
-        "The start has no offset from UTC in {without}: set the zone in which it is meant at the \
-         listener, or by place."
+        "The start has no offset from UTC in {}: it is meant in the zone of the place or the \
+         listener, here {zone}.",
+        messages(hours.len())
     ));
     if hours.len() >= STARTS_MIN && night * 5 >= hours.len() {
         draft.hint(

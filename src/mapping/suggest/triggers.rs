@@ -72,9 +72,9 @@ const REQUESTS: [(&str, &str); 6] = [
 const BOOKINGS: [EhrEvent; 2] = [EhrEvent::Booked, EhrEvent::Rescheduled];
 /// The fewest bookings from which their status can be judged: one may have been confirmed at once.
 const BOOKINGS_MIN: usize = 2;
-/// All statuses but confirmed.
+/// What a booking's status may well say.
 const UNCONFIRMED: &str =
-    r#""booked", "pending", "arrived", "fulfilled", "canceled", "noshow", "entered_in_error""#;
+    r#""pending", "arrived", "fulfilled", "canceled", "noshow", "entered_in_error""#;
 
 const UNKNOWN: Guess = Guess {
     rule: r#"{ event = "MODIFIED" }"#,
@@ -118,8 +118,8 @@ fn guess(
         return Some((UNKNOWN.rule, UNKNOWN.because));
     }
     if code == "SRM" && have(study, at, "ARQ") {
-        let because = "that ask (ARQ); whether what they ask for is done when they are sent is to \
-                       be asked, and nobody is texted";
+        let because = "with a request (ARQ). Whether it is granted when it is sent is to be asked; \
+                       until then nobody is texted";
         return REQUESTS.iter().find(|(name, _)| *name == event).map(|(_, rule)| (*rule, because));
     }
     if code == "ADT" && tell_of_time(study, at) {

@@ -55,6 +55,9 @@ fn a_name_in_the_place_of_a_code_is_masked_with_all_its_neighbours() {
     let text = proposal(&numbers).to_toml().to_owned();
     assert!(text.contains("holds 30 different values that are no known status"), "{text}");
     assert!(!text.contains("X17"), "{text}");
+    let users: Vec<_> = ('a'..='m').map(|letter| sample(&format!("user{letter}"))).collect();
+    let text = proposal(&users).to_toml().to_owned();
+    assert!(!text.contains("user"), "{text}");
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn starts_at_night_may_be_those_of_another_zone() {
     assert!(hours([14, 15, 20, 22, 23, 1]).contains("they may be UTC"));
     let day = hours([8, 9, 10, 13, 15, 16]);
     assert!(!day.contains("UTC, not"), "{day}");
-    assert!(day.contains("The start has no offset from UTC in 6 messages"), "{day}");
+    assert!(day.contains("no offset from UTC in 6 messages: it is meant in the zone"), "{day}");
 }
 
 #[test]
