@@ -8,6 +8,7 @@ mod agenda;
 pub mod batch;
 mod handle;
 mod input;
+pub mod recorded;
 pub mod render;
 pub mod rows;
 mod turn;

@@ -88,7 +88,7 @@ impl Subject {
 /// The reading side of a store.
 #[derive(Debug, Clone)]
 pub struct View {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl View {

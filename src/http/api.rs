@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
 use crate::core::phone::{PhoneNumber, Region};
+use crate::engine::recorded::RecordedMessage;
 use crate::engine::render::outcome_json;
 use crate::engine::rows::Cause;
 use crate::engine::view::{Filter, Subject};
@@ -25,6 +26,8 @@ use crate::engine::{Answer, Reading, Verdict};
 
 /// How many rows a query gives if it does not say.
 pub const LIMIT_DEFAULT: usize = 100;
+/// How many messages come with their bytes at most: their bytes are bounded besides.
+pub const RECORDED_MAX: usize = 1_000;
 /// How many rows a query gives at most.
 pub const LIMIT_MAX: usize = 10_000;
 
@@ -114,6 +117,24 @@ pub struct Replay {
     pub notify: bool,
 }
 
+/// Which messages are wanted as they came, the oldest first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Not older; as in [`Narrowing`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Not newer, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only behind this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
 /// Where a backup goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +146,7 @@ pub struct BackupTo {
 pub(super) fn router(context: Context) -> Router<Context> {
     Router::new()
         .route("/query/{subject}", get(query))
+        .route("/messages/recorded", get(recorded))
         .route("/messages/{seq}/raw", get(raw))
         .route("/messages/{seq}/explain", get(explain))
         .route("/map/{source}", post(map))
@@ -178,6 +200,36 @@ async fn query(
     };
     let view = context.handle.view();
     read(move || view.query(subject, &filter).map_err(|error| error.to_string())).await
+}
+
+async fn recorded(State(context): State<Context>, Query(wanted): Query<Recorded>) -> Response {
+    let narrowing = Narrowing {
+        since: wanted.since,
+        until: wanted.until,
+        limit: wanted.limit,
+        ..Narrowing::default()
+    };
+    let filter = match narrowing.filter(context.clock.now()) {
+        Ok(filter) => filter,
+        Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),
+    };
+    let view = context.handle.view();
+    let after = wanted.after.map(Seq);
+    read(move || {
+        let limit = filter.limit.min(RECORDED_MAX);
+        let found = view.recorded(filter.since, filter.until, after, limit);
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(found.iter().map(recorded_json).collect::<Vec<_>>())
+    })
+    .await
+}
+
+/// Renders a message as it came, its bytes in base64.
+#[must_use]
+pub fn recorded_json(message: &RecordedMessage) -> Value {
+    use base64::Engine as _;
+    let raw = base64::engine::general_purpose::STANDARD.encode(&message.raw);
+    json!({ "seq": message.seq, "at": message.at, "source": message.source, "raw": raw })
 }
 
 async fn raw(State(context): State<Context>, Path(seq): Path<u64>) -> Response {

@@ -82,7 +82,7 @@ impl Mapping {
         }
     }
 
-    fn run<R: Recorder>(
+    pub(super) fn run<R: Recorder>(
         &self,
         msg: &Message,
         site: &Site<'_>,

@@ -147,6 +147,18 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Shows each path that the condition looks at.
+    pub(super) fn paths(&self, see: &mut dyn FnMut(&Path)) {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.paths(see)),
+            Self::Not(inner) => inner.paths(see),
+            Self::Trigger(_) | Self::Source(_) => {}
+            Self::Path { path, .. } => see(path),
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = |f: &mut fmt::Formatter<'_>, all: &[Self], word: &str| {

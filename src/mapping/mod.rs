@@ -14,6 +14,8 @@ mod apply;
 pub mod choice;
 mod compile;
 mod condition;
+pub mod coverage;
+pub mod difference;
 mod document;
 pub mod examples;
 pub mod explain;
