@@ -17,6 +17,8 @@ mod document;
 pub mod examples;
 pub mod explain;
 pub mod fault;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "read by mappings of JSON"))]
+mod fhirpath;
 pub mod load;
 mod normalise;
 mod output;
