@@ -21,6 +21,8 @@ pub mod examples;
 pub mod explain;
 mod expression;
 pub mod fault;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "read by mappings of JSON"))]
+mod fhirpath;
 pub mod load;
 mod normalise;
 mod output;
