@@ -14,15 +14,14 @@ use appointd::core::claim::{CLAIMS_MAX, Claim};
 use appointd::core::delivery::{Failure, Report};
 use appointd::core::effect::TaskKind;
 use appointd::core::field::Field;
-use appointd::core::ids::{AppointmentKey, Identifier, Member, Part, SourceName};
+use appointd::core::ids::{AppointmentKey, Identifier, Member, Part};
 use appointd::core::reason::Reason;
 use appointd::core::reply::Intent;
 use appointd::phi::Phi;
 use proptest::prelude::*;
-use serde_json::json;
 use support::{
-    JANE, NEXT_TUESDAY, OTHER, World, booked, canceled, confirmed, for_rick, key, local, minutes,
-    modified, noshowed, phone, place, rescheduled, utc, with,
+    JANE, NEXT_TUESDAY, OTHER, World, booked, canceled, confirmed, for_rick, hours, key, local,
+    minutes, modified, noshowed, phone, place, rescheduled, utc, with,
 };
 
 const THURSDAY: &str = "2026-12-10T10:00:00";
@@ -147,11 +146,9 @@ fn a_message_about_one_of_a_group_finds_this_one() {
 #[test]
 fn one_of_a_group_is_known_by_any_number_and_by_name() {
     let mut world = World::new();
-    let own = Identifier::new("MRN2000", "MR");
     let other = Identifier::new("PI-7", "PI");
-    let ids = vec![own.clone(), other.clone()];
     let mut both = group(&booked("1", NEXT_TUESDAY));
-    both[1].patient.ids = ids;
+    both[1].patient.ids = vec![Identifier::new("MRN2000", "MR"), other.clone()];
     world.tell_all(both);
     world.tell(with(ricks(confirmed("1", NEXT_TUESDAY)), |c| {
         c.patient.id = Field::Value(other.value.clone());
@@ -434,71 +431,53 @@ fn a_series_of_a_group_is_called_off_for_whom_it_is_called_off() {
     assert!(world.scene.appointments.values().all(|row| row.status == Status::Canceled));
 }
 
-// ---------------------------------------------------------------------------------- forms
+// ---------------------------------------------------------------------------------- lives
 
-#[test]
-fn a_row_that_shares_nothing_has_the_form_of_old() {
-    let mut world = World::new();
-    world.tell(booked("1", NEXT_TUESDAY));
-    let form = serde_json::to_value(world.appointment("1")).unwrap();
-    assert_eq!(form.get("sharing"), None);
-    assert_eq!(&serde_json::from_value::<Appointment>(form).unwrap(), world.appointment("1"));
-}
+/// One message of a life: which event, to whom of three or nobody, at which of the times.
+type Step = (u8, u8, u8, u16);
 
-#[test]
-fn a_row_of_several_is_read_as_it_was_written() {
-    let mut world = World::new();
-    world.tell_all(series(booked, &WEEKS).iter().flat_map(group).collect());
-    for row in world.scene.appointments.values() {
-        let form = serde_json::to_value(row).unwrap();
-        assert_eq!(&serde_json::from_value::<Appointment>(form).unwrap(), row);
-    }
-}
-
-#[test]
-fn the_public_form_tells_of_others_only_where_there_are_some() {
-    let alone = booked("1", NEXT_TUESDAY).to_json();
-    assert_eq!(alone["appointment"].get("patients"), None);
-    assert_eq!(alone["appointment"].get("occurrence"), None);
-    let several = with(booked("1", NEXT_TUESDAY), |c| {
-        c.share.patients = 2;
-        (c.share.occurrence, c.share.occurrences) = (2, 3);
-    });
-    let appointment = &several.to_json()["appointment"];
-    assert_eq!(appointment["patients"], 2);
-    assert_eq!(appointment["occurrence"], json!({ "number": 2, "of": 3 }));
-}
-
-/// Texts of all that means something in a key.
-fn hostile() -> impl Strategy<Value = String> {
-    let mark =
-        proptest::sample::select(vec!['#', '~', '/', ':', ',', '%', '2', 'F', 'a', '\0', 'é']);
-    proptest::collection::vec(mark, 0..5).prop_map(|marks| marks.into_iter().collect())
-}
-
-type Named = (String, Option<String>, u16, Option<(String, Option<String>)>);
-
-fn named() -> impl Strategy<Value = Named> {
-    let system = proptest::option::of(hostile());
-    let member = proptest::option::of((hostile(), proptest::option::of(hostile())));
-    (hostile(), system, 1_u16..4, member)
-}
-
-fn key_of((value, system, occurrence, member): &Named) -> AppointmentKey {
-    let system = system.as_deref().unwrap_or(Identifier::FILLER);
-    let member = member.as_ref().map(|(name, given)| match given {
-        Some(given) => Member::of_name(name, given),
-        None => Member::of_id(name),
-    });
-    AppointmentKey::of(&SourceName::new("ehr"), &Identifier::new(value, system))
-        .of_part(&Part { occurrence: *occurrence, member })
+fn message((event, who, from, hours): Step) -> (Vec<Claim>, i64) {
+    let make = [booked, rescheduled, modified, confirmed, canceled][usize::from(event % 5)];
+    let from = usize::from(from % 3);
+    let times =
+        if who & 8 == 0 { series(make, &WEEKS[from..]) } else { vec![make("1", WEEKS[from])] };
+    let of = |claim: &Claim| match who % 5 {
+        0 => vec![claim.clone()],
+        1 => vec![ricks(claim.clone())],
+        2 => vec![anns(claim.clone())],
+        3 => vec![nobodys(claim.clone())],
+        _ => group(claim),
+    };
+    (times.iter().flat_map(of).collect(), i64::from(hours))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn no_two_appointments_have_one_key(one in named(), other in named()) {
-        prop_assert_eq!(one == other, key_of(&one) == key_of(&other));
+    fn after_any_life_a_visit_that_is_called_off_for_all_is_off_for_each(
+        steps in proptest::collection::vec((0_u8..5, 0_u8..16, 0_u8..3, 0_u16..30), 1..12),
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            let (claims, wait) = message(step);
+            let written = world.written.len();
+            let shared = world.scene.appointments.get(&key("1")).map(|a| !a.sharing.is_alone());
+            world.tell_all(claims);
+            world.reply(OTHER, "C");
+            if shared == Some(true) {
+                prop_assert_eq!(world.written.len(), written);
+            }
+            world.pass(hours(wait));
+        }
+        world.tell(nobodys(untimed(canceled("1", NEXT_TUESDAY))));
+        world.pass(minutes(5));
+        for row in world.scene.appointments.values() {
+            prop_assert!(row.status.is_off(), "{} is {}", row.key, row.status);
+            prop_assert_eq!(&row.key, &key("1").of_part(&row.sharing.part));
+        }
+        let sent = world.sent.len();
+        world.pass(hours(24 * 30));
+        prop_assert!(world.sent[sent..].iter().all(|text| text.kind.name() == "canceled"));
     }
 }

@@ -207,6 +207,10 @@ impl Identifier {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -217,7 +221,7 @@ mod tests {
             .map(|(seq, index)| OutboxId::of(now, Seq(seq), index).control_id())
             .collect();
         assert!(ids.iter().all(|id| id.len() == 20), "{ids:?}");
-        let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+        let distinct: BTreeSet<&String> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
     }
 
@@ -240,5 +244,33 @@ mod tests {
         assert_eq!(part(1, Some("MRN2000")), "ehr~MRN2000/1/7");
         assert_eq!(part(12, Some("a~/b")), "ehr#12~a%7E%2Fb/1/7");
         assert_eq!(Member::of_name("Roe", "Ann Lee").as_str(), "Roe,Ann%20Lee");
+    }
+    type Named = (String, Option<String>, u16, Option<(String, Option<String>)>);
+
+    /// Appointments whose identifiers and patients are made of what means something in a key.
+    fn named() -> impl Strategy<Value = Named> {
+        let marks = || "[#~/:,%2\0é]{0,3}";
+        let member = proptest::option::of((marks(), proptest::option::of(marks())));
+        (marks(), proptest::option::of(marks()), 1_u16..4, member)
+    }
+
+    fn key_of((value, system, occurrence, member): &Named) -> AppointmentKey {
+        let system = system.as_deref().unwrap_or(Identifier::FILLER);
+        let member = member.as_ref().map(|(name, given)| match given {
+            Some(given) => Member::of_name(name, given),
+            None => Member::of_id(name),
+        });
+        AppointmentKey::of(&SourceName::new("ehr"), &Identifier::new(value, system))
+            .of_part(&Part { occurrence: *occurrence, member })
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_appointments_have_one_key(
+            all in proptest::collection::btree_set(named(), 200..600),
+        ) {
+            let keys: BTreeSet<AppointmentKey> = all.iter().map(key_of).collect();
+            prop_assert_eq!(keys.len(), all.len());
+        }
     }
 }
