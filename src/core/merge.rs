@@ -6,17 +6,17 @@
 use super::appointment::{Appointment, Disposition, Patient, Status};
 use super::claim::{Claim, EhrEvent};
 use super::field::Field;
-use super::ids::{AppointmentKey, Identifier};
+use super::ids::Identifier;
+use super::share::{Sharing, Subject, is_same};
 use crate::clock::Timestamp;
 
 /// An appointment as it is before its first message is applied.
-pub(super) fn first_heard(claim: &Claim, now: Timestamp) -> Appointment {
-    let unknown = Identifier::new("", Identifier::FILLER);
-    let id = claim.appointment.ids.first().unwrap_or(&unknown);
+pub(super) fn first_heard(subject: &Subject, claim: &Claim, now: Timestamp) -> Appointment {
     Appointment {
-        key: AppointmentKey::of(&claim.origin.source, id),
+        key: subject.key.clone(),
         source: claim.origin.source.clone(),
         ids: Vec::new(),
+        sharing: Sharing { part: subject.part.clone(), ..Sharing::default() },
         generation: 0,
         status: status_of(claim.event),
         disposition: Disposition::Queued,
@@ -93,6 +93,10 @@ fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Stat
 
 fn merge_patient(held: &mut Patient, claim: &Claim) {
     let said = &claim.patient;
+    if said.id.value().is_some() && !is_same(said, held) {
+        // A correction: the numbers are another person's.
+        held.ids.clear();
+    }
     said.id.update(&mut held.id);
     add_ids(&mut held.ids, &said.ids);
     said.given.update(&mut held.given);
@@ -122,7 +126,7 @@ pub(super) fn fill(after: &mut Appointment, claim: &Claim) {
     patient.language.fill(&mut after.patient.language);
 }
 
-fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
+pub(super) fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
     for id in said {
         if !held.contains(id) {
             held.push(id.clone());
