@@ -4,11 +4,12 @@
 //! patient hears of it, is decided in [`super::ehr`].
 
 use super::appointment::{Appointment, Disposition, Patient, Status};
-use super::claim::{Claim, EhrEvent};
+use super::claim::{Claim, EhrEvent, PatientClaim};
 use super::field::Field;
 use super::ids::Identifier;
 use super::share::{Sharing, Subject, is_same};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 
 /// An appointment as it is before its first message is applied.
 pub(super) fn first_heard(subject: &Subject, claim: &Claim, now: Timestamp) -> Appointment {
@@ -94,8 +95,13 @@ fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Stat
 fn merge_patient(held: &mut Patient, claim: &Claim) {
     let said = &claim.patient;
     if said.id.value().is_some() && !is_same(said, held) {
-        // A correction: the numbers are another person's.
-        held.ids.clear();
+        if has_same_name(said, held) {
+            // The person has got another number.
+            held.ids.clear();
+        } else {
+            // A correction: nothing that is known is this person's, least of all the phone.
+            *held = Patient::default();
+        }
     }
     said.id.update(&mut held.id);
     add_ids(&mut held.ids, &said.ids);
@@ -108,6 +114,17 @@ fn merge_patient(held: &mut Patient, claim: &Claim) {
         Field::Null => held.deceased = false,
         Field::Value(deceased) => held.deceased = deceased,
     }
+}
+
+/// Whether the names that are said and held are the same; what is not said is not another name.
+fn has_same_name(said: &PatientClaim, held: &Patient) -> bool {
+    let is_same = |said: &Field<Phi<String>>, held: &Option<Phi<String>>| match said {
+        Field::Value(said) => held
+            .as_ref()
+            .is_some_and(|held| held.expose().to_lowercase() == said.expose().to_lowercase()),
+        Field::Absent | Field::Null => true,
+    };
+    is_same(&said.family, &held.family) && is_same(&said.given, &held.given)
 }
 
 /// Takes from an older message only what no newer one has said.

@@ -367,7 +367,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 value = Cow::Owned(format!("{value}/{}", self.text(part)));
             }
         }
-        if value.is_empty() || value.len() > ID_BYTES_MAX {
+        // Systems fill an unused number with zeros; it would make one of many.
+        let is_nothing = value.bytes().all(|byte| byte == b'0');
+        if is_nothing || value.len() > ID_BYTES_MAX {
             return None;
         }
         let system = match &at.system {

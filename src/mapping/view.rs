@@ -8,11 +8,11 @@
 use memchr::memchr_iter;
 
 use super::path::NULL;
+use crate::core::claim::CLAIMS_MAX;
 use crate::hl7::{Message, SegmentName};
 
-/// The most events that one message may tell of. A group visit of more people, or a series of more
-/// dates, in one message is a mistake or an attack; the message goes to a person.
-pub(super) const EVENTS_MAX: usize = 64;
+/// The most events that one message may tell of; a message of more goes to a person.
+pub(super) const EVENTS_MAX: usize = CLAIMS_MAX;
 
 /// Segments that belong to no patient: they end the group that a PID begins.
 const NO_PATIENTS: [&str; 8] = ["MSH", "SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"];
