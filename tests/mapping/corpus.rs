@@ -58,7 +58,7 @@ fn every_foreign_message_comes_to_what_is_written_down() {
         }
     }
     lines.sort();
-    let head = "file | mapping | event, or why none | status | start | minutes | known of the patient | digest";
+    let head = "file | mapping | recognised as | event, or why none | status | start | minutes | known of the patient | digest";
     let told = format!("{head}\n{}\n", lines.join("\n"));
     if std::env::var("APPOINTD_GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::write(GOLDEN, &told).unwrap();
@@ -82,7 +82,7 @@ fn lines_of(path: &Path, library: &Library) -> Vec<String> {
             lines.push(format!("{name} | {} | there is no message in it", mapping.name()));
         }
         for text in messages {
-            for row in rows(mapping, text, *place) {
+            for row in rows(mapping, text, library, *place) {
                 let number = lines.len() + 1;
                 lines.push(format!("{name} {number} | {} | {row}", mapping.name()));
             }
@@ -110,7 +110,12 @@ fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
     payloads
 }
 
-fn rows(mapping: &Mapping, text: &str, (zone, region): (&str, &str)) -> Vec<String> {
+fn rows(
+    mapping: &Mapping,
+    text: &str,
+    library: &Library,
+    (zone, region): (&str, &str),
+) -> Vec<String> {
     let msg = match Message::read(text) {
         Ok(msg) => msg,
         Err(error) => return vec![format!("unreadable: {error}")],
@@ -127,7 +132,10 @@ fn rows(mapping: &Mapping, text: &str, (zone, region): (&str, &str)) -> Vec<Stri
     let outcome = mapping.apply(&msg, &site, received_at());
     let (explained, _) = mapping.explain(&msg, &site, received_at());
     assert_eq!(explained, outcome, "explaining changes nothing");
-    outcome.to_json(&mapping.origin(&msg, &site)).into_iter().map(row).collect()
+    let found = library.detect(&msg, &source);
+    let found = found.as_ref().map_or("-", |found| found.mapping.name());
+    let events = outcome.to_json(&mapping.origin(&msg, &site));
+    events.into_iter().map(|event| format!("{found} | {}", row(event))).collect()
 }
 
 /// An event in one line, without what tells who the patient is.

@@ -8,6 +8,7 @@
 mod corpus;
 mod files;
 mod language;
+mod profiles_a;
 
 use std::collections::BTreeMap;
 
