@@ -151,10 +151,9 @@ fn row(mut event: Value) -> String {
         return format!("{}{} | {digest}", text(&event["code"]), field.unwrap_or_default());
     }
     let (appointment, patient) = (&event["appointment"], &event["patient"]);
-    let phone = patient.get("phone").map(|phone| match phone {
-        Value::Null => "phone deleted".to_owned(),
-        _ => "phone".to_owned(),
-    });
+    let phone = patient.get("phone");
+    let phone =
+        phone.map(|phone| if phone.is_null() { "phone deleted" } else { "phone" }.to_owned());
     let known: Vec<_> = phone
         .into_iter()
         .chain(patient.get("language").map(text))
