@@ -12,8 +12,16 @@ use crate::core::ids::SourceName;
 use crate::hl7::Message;
 
 /// The mappings that are part of the program: path and text.
-const SHIPPED: [(&str, &str); 1] =
-    [("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("mappings/allscripts-pm.toml", include_str!("../../mappings/allscripts-pm.toml")),
+    ("mappings/athenahealth.toml", include_str!("../../mappings/athenahealth.toml")),
+    ("mappings/cerner.toml", include_str!("../../mappings/cerner.toml")),
+    ("mappings/epic.toml", include_str!("../../mappings/epic.toml")),
+    ("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml")),
+    ("mappings/meditech.toml", include_str!("../../mappings/meditech.toml")),
+    ("mappings/mie-webchart.toml", include_str!("../../mappings/mie-webchart.toml")),
+    ("mappings/nextgen-office.toml", include_str!("../../mappings/nextgen-office.toml")),
+];
 
 /// Longest chain of `extends`; bounds the work on a file.
 const CHAIN_MAX: usize = 8;
@@ -44,7 +52,7 @@ impl Library {
     ) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
-        for (file, text) in SHIPPED.into_iter().chain(files) {
+        for (file, text) in SHIPPED.iter().copied().chain(files) {
             if let Some(spec) = Spec::read(file, text, &faults) {
                 specs.insert(name_of(file), spec);
             }

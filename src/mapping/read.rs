@@ -393,7 +393,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 order += 1;
                 let phones = reader.phones(compiled);
                 let verdict = match phones.candidate(found.raw, xtn, order) {
-                    _ if found.is_null() => {
+                    Err(_) if phones.is_deleted(found.raw, xtn) => {
                         null = true;
                         Verdict::Null
                     }

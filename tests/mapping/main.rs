@@ -8,6 +8,7 @@
 mod corpus;
 mod files;
 mod language;
+mod profiles_a;
 
 use std::collections::BTreeMap;
 
@@ -302,6 +303,8 @@ fn what_is_no_phone_for_texts_is_not_said_and_null_is() {
         assert_eq!(patient(&[(13, phones), (14, "415-555-0110")]).get("phone"), None, "{phones}");
     }
     assert_eq!(patient(&[(13, "\"\"")]).get("phone"), Some(&Value::Null));
+    assert_eq!(patient(&[(13, "\"\"^PRN^CP")]).get("phone"), Some(&Value::Null));
+    assert_eq!(patient(&[(13, "\"\"^NET^Internet")]).get("phone"), None);
     assert_eq!(patient(&[(13, "\"\""), (40, "4155550101^PRS")])["phone"], "+14155550101");
 }
 
