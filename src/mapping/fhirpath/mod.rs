@@ -1,7 +1,7 @@
 //! Paths into JSON resources: a subset of `FHIRPath` (N1, version 2.0.0), for FHIR R4 and R5.
 //!
-//! [`Path::parse`] reads a path, [`Path::evaluate`] finds what stands there, [`locate`] says where
-//! that is. It knows JSON and FHIR's conventions, not FHIR's definitions: what an element may be
+//! [`Path::parse`] reads a path, [`Path::evaluate`] finds what stands there, [`locate()`] says
+//! where that is. It knows JSON and FHIR's conventions, not FHIR's definitions: what an element may be
 //! called is not checked. It knows nothing of mappings and of HL7 v2, and fetches nothing.
 //!
 //! # The subset
@@ -49,6 +49,7 @@
 //!   read by its JSON name: `_birthDate.extension('url')`.
 //! - `ofType` of what is neither resource nor choice element knows `boolean`, `integer`, `decimal`
 //!   and `string` only, by the JSON.
+//! - `trim`, `split` and `join` are of later versions.
 //! - Arguments that are plain values (`skip(n)`, `startsWith(x)`, `[n]`) are read from `$this`.
 //!
 //! # `resolve()`
@@ -129,7 +130,8 @@ pub(in crate::mapping) struct Context<'v> {
 /// What a path finds.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::mapping) enum Item<'v> {
-    /// A node of the resource, or of an included one; never an array and never null.
+    /// A node of the resource, or of an included one; within a resource never null, and an array
+    /// only where one stands in another, which FHIR has not.
     Node(&'v Value),
     /// A computed truth.
     Bool(bool),

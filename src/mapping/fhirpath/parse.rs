@@ -77,14 +77,10 @@ pub(super) fn parse(text: &str) -> Result<Expression, Error> {
     }
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
     let expression = parser.expression()?;
-    match parser.peek() {
-        None => Ok(expression),
-        Some(Token::Name(word) | Token::Symbol(word)) => {
-            let known = ABSENT.iter().find(|(name, _)| name == word);
-            parser.fail(known.map_or("an operator or the end is expected", |(_, advice)| advice))
-        }
-        Some(_) => parser.fail("an operator or the end is expected"),
+    if parser.peek().is_some() {
+        return parser.fail_after("an operator or the end is expected");
     }
+    Ok(expression)
 }
 
 struct Parser<'a> {
@@ -115,6 +111,17 @@ impl<'a> Parser<'a> {
         Err(Error::new(self.text, at, problem))
     }
 
+    /// Refuses what comes after a value.
+    fn fail_after<T>(&self, problem: impl Into<String>) -> Result<T, Error> {
+        let Some(Token::Name(word) | Token::Symbol(word)) = self.peek() else {
+            return self.fail(problem);
+        };
+        match ABSENT.iter().find(|(absent, _)| absent == word) {
+            Some((_, advice)) => self.fail(*advice),
+            None => self.fail(problem),
+        }
+    }
+
     fn is_next(&self, symbol: &str) -> bool {
         matches!(self.peek(), Some(Token::Symbol(next)) if *next == symbol)
     }
@@ -126,7 +133,7 @@ impl<'a> Parser<'a> {
     }
 
     fn close(&mut self, symbol: &str) -> Result<(), Error> {
-        if self.eat(symbol) { Ok(()) } else { self.fail(format!("{symbol} is expected")) }
+        if self.eat(symbol) { Ok(()) } else { self.fail_after(format!("{symbol} is expected")) }
     }
 
     fn expression(&mut self) -> Result<Expression, Error> {
@@ -240,7 +247,7 @@ impl<'a> Parser<'a> {
         let mut args = Vec::new();
         while !self.is_next(")") {
             if !args.is_empty() && !self.eat(",") {
-                return self.fail("a comma or ) is expected");
+                return self.fail_after("a comma or ) is expected");
             }
             args.push(self.expression()?);
         }
