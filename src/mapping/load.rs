@@ -9,8 +9,14 @@ use super::fault::{Fault, Place, suggestion};
 use super::spec::Spec;
 
 /// The mappings that are part of the program: path and text.
-const SHIPPED: [(&str, &str); 1] =
-    [("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("mappings/eclinicalworks.toml", include_str!("../../mappings/eclinicalworks.toml")),
+    ("mappings/ge-centricity.toml", include_str!("../../mappings/ge-centricity.toml")),
+    ("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml")),
+    ("mappings/nextgen-enterprise.toml", include_str!("../../mappings/nextgen-enterprise.toml")),
+    ("mappings/nhs-pas.toml", include_str!("../../mappings/nhs-pas.toml")),
+    ("mappings/samedi.toml", include_str!("../../mappings/samedi.toml")),
+];
 
 /// Longest chain of `extends`; bounds the work on a file.
 const CHAIN_MAX: usize = 8;
@@ -32,7 +38,7 @@ impl Library {
     ) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
-        for (file, text) in SHIPPED.into_iter().chain(files) {
+        for (file, text) in SHIPPED.iter().copied().chain(files) {
             if let Some(spec) = Spec::read(file, text, &faults) {
                 specs.insert(name_of(file), spec);
             }

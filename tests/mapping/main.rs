@@ -7,6 +7,7 @@
 
 mod corpus;
 mod files;
+mod profiles_b;
 
 use std::collections::BTreeMap;
 
