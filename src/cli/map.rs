@@ -138,17 +138,19 @@ impl Reader {
         let now = Clock::system().now();
         let (outcome, explanation) = if explain {
             let (outcome, explanation) = self.mapping.explain(&msg, &site, now);
-            (outcome, Some(explanation.to_json()))
+            (outcome, explanation)
         } else {
-            (self.mapping.apply(&msg, &site, now), None)
+            (self.mapping.apply(&msg, &site, now), Vec::new())
         };
         let mut rows = outcome.to_json(&self.mapping.origin(&msg, &site));
-        for object in rows.iter_mut().filter_map(Value::as_object_mut) {
+        let explanations = explanation.iter().map(Some).chain(std::iter::repeat(None));
+        let objects = rows.iter_mut().filter_map(Value::as_object_mut);
+        for (object, explanation) in objects.zip(explanations) {
             if let Outcome::Failed(fault) = &outcome {
                 object.insert("fault".to_owned(), json!(fault.to_string()));
             }
-            if let Some(explanation) = &explanation {
-                object.insert("explain".to_owned(), explanation.clone());
+            if let Some(explanation) = explanation {
+                object.insert("explain".to_owned(), explanation.to_json());
             }
         }
         rows

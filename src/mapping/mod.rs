@@ -16,6 +16,7 @@ mod condition;
 mod document;
 pub mod examples;
 pub mod explain;
+mod expression;
 pub mod fault;
 pub mod load;
 mod normalise;
@@ -27,6 +28,8 @@ pub mod reverse;
 mod source;
 mod spec;
 mod table;
+pub mod trace;
+mod view;
 
 use std::collections::BTreeMap;
 
@@ -37,10 +40,13 @@ pub use document::FILE_BYTES_MAX;
 pub use examples::check_examples;
 pub use explain::Explanation;
 pub use fault::Fault;
-pub use load::{Library, lookup};
+pub use load::{Detected, Library, lookup};
 pub use normalise::duration::MINUTES_MAX;
 pub use output::Output;
 pub use path::Position;
+pub use trace::Trace;
+
+use view::EVENTS_MAX;
 
 use crate::core::claim::{Claim, Origin};
 use crate::core::ids::SourceName;
@@ -103,6 +109,12 @@ pub enum Error {
         /// The paths that were tried.
         tried: Vec<String>,
     },
+    /// It tells of more events than any message means.
+    #[error("the message tells of {found} appointments, and at most {EVENTS_MAX} are read")]
+    TooMany {
+        /// How many.
+        found: usize,
+    },
     /// What is written cannot be meant, such as the 31st of February.
     #[error("{} at {path} cannot be read", field.name())]
     Unreadable {
@@ -120,7 +132,9 @@ impl Error {
     #[must_use]
     pub const fn category(&self) -> Category {
         match self {
-            Self::Missing { .. } | Self::Unreadable { .. } => Category::Malformed,
+            Self::Missing { .. } | Self::Unreadable { .. } | Self::TooMany { .. } => {
+                Category::Malformed
+            }
         }
     }
 
@@ -129,6 +143,8 @@ impl Error {
     pub const fn field(&self) -> Output {
         match self {
             Self::Missing { field, .. } | Self::Unreadable { field, .. } => *field,
+            // What is too much of is that which tells them apart.
+            Self::TooMany { .. } => Output::Ids,
         }
     }
 }
