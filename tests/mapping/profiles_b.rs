@@ -21,6 +21,21 @@ fn text_of(mapping: &Mapping) -> String {
     fs::read_to_string(file).unwrap()
 }
 
+/// Name, message and expectation of each example of a mapping.
+fn examples_of(mapping: &Mapping) -> Vec<[String; 3]> {
+    let document: toml::Table = text_of(mapping).parse().unwrap();
+    let text = |one: &toml::Value, key| one[key].as_str().unwrap().to_owned();
+    let examples = document["example"].as_array().unwrap().iter();
+    examples.map(|one| ["name", "message", "expect"].map(|key| text(one, key))).collect()
+}
+
+/// The mapping that recognises a message.
+fn detected(library: &Library, text: &str) -> Option<String> {
+    let msg = Message::read(text).ok()?;
+    let detected = library.detect(&msg, &SourceName::new("main"));
+    detected.map(|detected| detected.mapping.name().to_owned())
+}
+
 /// What a mapping makes of one message of a practice in this zone and country.
 fn read_in(mapping: &Mapping, zone: &str, region: &str, text: &str) -> Value {
     let source = SourceName::new("main");
@@ -60,22 +75,36 @@ fn every_mapping_says_what_it_rests_on() {
 #[test]
 fn every_mapping_has_an_example_of_each_event() {
     for mapping in Library::load([]).unwrap().iter() {
-        let name = mapping.name();
-        let document: toml::Table = text_of(mapping).parse().unwrap();
-        let examples = document["example"].as_array().unwrap();
+        let (name, examples) = (mapping.name(), examples_of(mapping));
         assert!(examples.len() >= EXAMPLES_MIN, "{name}: {} examples", examples.len());
-        let rules: BTreeSet<_> = examples.iter().map(|one| one["name"].as_str()).collect();
+        let rules: BTreeSet<_> = examples.iter().map(|[rule, ..]| rule).collect();
         assert_eq!(rules.len(), examples.len(), "{name}: two examples of one name");
-        let expected = |one: &toml::Value| -> Vec<String> {
-            let json: Value = serde_json::from_str(one["expect"].as_str().unwrap()).unwrap();
+        let events = |[.., expect]: &[String; 3]| -> Vec<String> {
+            let json: Value = serde_json::from_str(expect).unwrap();
             let one = std::slice::from_ref(&json);
             let events = json.as_array().map_or(one, Vec::as_slice);
             events.iter().filter_map(|event| Some(event["event"].as_str()?.to_owned())).collect()
         };
-        let shown: BTreeSet<_> = examples.iter().flat_map(expected).collect();
+        let shown: BTreeSet<_> = examples.iter().flat_map(events).collect();
         for event in EVENTS {
             assert!(shown.contains(event), "{name}: no example of {event}");
         }
+    }
+}
+
+#[test]
+fn every_dialect_recognises_its_own_messages_and_no_others() {
+    let library = Library::load([]).unwrap();
+    for mapping in library.iter() {
+        let name = mapping.name();
+        let mut is_recognised = name == "hl7-default";
+        for [rule, message, _] in examples_of(mapping) {
+            if let Some(by) = detected(&library, &message) {
+                assert_eq!(by, name, "\"{rule}\"");
+                is_recognised = true;
+            }
+        }
+        assert!(is_recognised, "{name} recognises none of its own examples");
     }
 }
 
@@ -123,5 +152,31 @@ fn foreign_messages_are_read_by_their_own_mapping() {
         assert_eq!((&json["event"], &appointment["status"]), (&event.into(), &status.into()));
         assert_eq!(said, Some(start), "{file}");
         assert_eq!(json["patient"]["ids"].as_array().map(Vec::len), Some(1), "{file}");
+    }
+}
+
+/// Runs when the folder of foreign messages lies beside the project.
+#[test]
+fn foreign_messages_are_recognised_by_their_own_mapping_only() {
+    let library = Library::load([]).unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/hl7");
+    let Ok(files) = fs::read_dir(folder) else { return };
+    // Of the last two there is no message at all.
+    let own = [
+        ("corepoint_siu-example", "ge-centricity"),
+        ("nhs_pas_", "nhs-pas"),
+        ("samedi_s", "samedi"),
+        ("none", "eclinicalworks"),
+        ("none", "nextgen-enterprise"),
+    ];
+    for file in files {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let by = detected(&library, text.trim_matches(|char: char| char.is_control()));
+        for (prefix, mapping) in own {
+            let is_own = name.starts_with(prefix);
+            assert_eq!(by.as_deref() == Some(mapping), is_own, "{name} by {by:?}");
+        }
     }
 }
