@@ -9,7 +9,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 
 use super::client::load;
-use super::{Config, Failure, Format, out};
+use super::{Config, Failure, Format, mappings, out};
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
 use crate::core::local_time::Zone;
@@ -17,7 +17,8 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::hl7::frame::{Incoming, Limits, MllpCodec, START};
 use crate::hl7::{Charset, Message, batch, charset};
-use crate::mapping::{self, Mapping, Outcome, Site};
+use crate::inbound::intake;
+use crate::mapping::{Choice, Site};
 
 /// The largest file that is read.
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
     /// Message files, `-` for the standard input; MLLP-framed or not, several messages a file
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The mapping; that of the first listener, or hl7-default without settings
+    /// The mapping, by name or file, or auto; else the first listener's, or hl7-default
     #[arg(long, value_name = "NAME")]
     mapping: Option<String>,
     /// The settings file, for places, zones and mappings of your own
@@ -45,7 +46,7 @@ pub(super) struct Arguments {
 
 /// What messages are read with.
 struct Reader {
-    mapping: std::sync::Arc<Mapping>,
+    choice: Choice,
     source: SourceName,
     zone: Option<Zone>,
     practice_zone: Zone,
@@ -90,11 +91,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 impl Reader {
     fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let Some(config) = &arguments.config else {
-            let name = arguments.mapping.as_deref().unwrap_or(MAPPING_DEFAULT);
-            let mapping = mapping::lookup(name)
-                .ok_or_else(|| Failure::Usage(format!("there is no mapping \"{name}\"")))?;
+            let named = arguments.mapping.as_deref().unwrap_or(MAPPING_DEFAULT);
             return Ok(Self {
-                mapping,
+                choice: mappings::choice(named, None)?,
                 source: SourceName::new("map"),
                 zone: None,
                 practice_zone: Zone::UTC,
@@ -104,15 +103,10 @@ impl Reader {
         };
         let settings = load(&Config { config: config.clone() })?;
         let first = settings.listeners.first();
-        let name = arguments
-            .mapping
-            .clone()
-            .or_else(|| first.map(|listener| listener.mapping.clone()))
-            .unwrap_or_else(|| MAPPING_DEFAULT.to_owned());
-        let mapping = crate::app::mapping_of(&settings, &name)
-            .map_err(|faults| Failure::Configuration(vec![faults]))?;
+        let usual = first.map_or(MAPPING_DEFAULT, |listener| listener.mapping.as_str());
+        let named = arguments.mapping.as_deref().unwrap_or(usual);
         Ok(Self {
-            mapping,
+            choice: mappings::choice(named, Some(&settings))?,
             source: first.map_or_else(|| SourceName::new("map"), |listener| listener.name.clone()),
             zone: first.and_then(|listener| listener.zone),
             practice_zone: settings.rules.practice.zone,
@@ -135,22 +129,15 @@ impl Reader {
             region: self.region,
             locations: &self.locations,
         };
-        let now = Clock::system().now();
-        let (outcome, explanation) = if explain {
-            let (outcome, explanation) = self.mapping.explain(&msg, &site, now);
-            (outcome, explanation)
-        } else {
-            (self.mapping.apply(&msg, &site, now), Vec::new())
-        };
-        let mut rows = outcome.to_json(&self.mapping.origin(&msg, &site));
-        let explanations = explanation.iter().map(Some).chain(std::iter::repeat(None));
-        let objects = rows.iter_mut().filter_map(Value::as_object_mut);
-        for (object, explanation) in objects.zip(explanations) {
-            if let Outcome::Failed(fault) = &outcome {
-                object.insert("fault".to_owned(), json!(fault.to_string()));
+        let chosen = self.choice.of(&msg, &self.source);
+        let mut rows = intake::explained(chosen, &msg, &site, Clock::system().now());
+        for object in rows.iter_mut().filter_map(Value::as_object_mut) {
+            if object.get("code").is_some_and(|code| code == "failed") {
+                let fault = object.get("reason").cloned();
+                object.extend(fault.map(|fault| ("fault".to_owned(), fault)));
             }
-            if let Some(explanation) = explanation {
-                object.insert("explain".to_owned(), explanation.to_json());
+            if !explain {
+                object.remove("explain");
             }
         }
         rows

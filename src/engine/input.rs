@@ -28,6 +28,12 @@ pub struct Received {
     pub sender: String,
     /// The mapping that read it.
     pub mapping: String,
+    /// The digest of that mapping's files.
+    pub mapping_hash: String,
+    /// Why that mapping, if it was chosen by what the message tells.
+    pub detected: Option<String>,
+    /// Which rule gave each value, and where the value stands; the short form of an explanation.
+    pub trace: String,
     /// The bytes as they came.
     pub raw: Vec<u8>,
     /// What it was read as.

@@ -126,6 +126,8 @@ pub(super) fn router(context: Context) -> Router<Context> {
     Router::new()
         .route("/query/{subject}", get(query))
         .route("/messages/{seq}/raw", get(raw))
+        .route("/messages/{seq}/explain", get(explain))
+        .route("/map/{source}", post(map))
         .route("/replay", post(replay))
         .route("/appointments/remind", post(remind))
         .route("/store/stats", get(stats))
@@ -188,6 +190,41 @@ async fn raw(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
         Ok(Err(_)) | Err(_) => {
             problem(StatusCode::INTERNAL_SERVER_ERROR, "the entry cannot be read", None)
         }
+    }
+}
+
+/// How a stored message was read, and how it would be read now.
+async fn explain(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
+    let view = context.handle.view();
+    let entry = tokio::task::spawn_blocking(move || view.entry(Seq(seq))).await;
+    let Ok(Ok(Some((entry, raw)))) = entry else {
+        return problem(StatusCode::NOT_FOUND, "there is no such entry", Some("seq"));
+    };
+    let Cause::Message(meta) = entry.cause else {
+        return problem(StatusCode::NOT_FOUND, "this entry is no message", Some("seq"));
+    };
+    let Some(intake) = context.intakes.iter().find(|intake| intake.source == meta.source) else {
+        let detail = "its source is no longer configured";
+        return problem(StatusCode::NOT_FOUND, detail, Some("source"));
+    };
+    let then = json!({
+        "mapping": meta.mapping, "mapping_hash": meta.mapping_hash, "detected": meta.detected,
+        "filed": meta.filed, "trace": intake.trace(&meta.mapping, &meta.mapping_hash, &meta.trace),
+    });
+    let now = intake.explain(&raw, context.clock.now());
+    Json(json!({ "seq": seq, "then": then, "now": now })).into_response()
+}
+
+/// What a feed's mapping makes of messages that are posted; nothing is stored.
+async fn map(
+    State(context): State<Context>,
+    Path(source): Path<String>,
+    raw: axum::body::Bytes,
+) -> Response {
+    let intake = context.intakes.iter().find(|intake| intake.source.as_str() == source);
+    match intake {
+        Some(intake) => Json(intake.explain(&raw, context.clock.now())).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such source", Some("source")),
     }
 }
 

@@ -11,6 +11,7 @@
 //! never a panic, and no reason or error quotes a value of the message.
 
 mod apply;
+pub mod choice;
 mod compile;
 mod condition;
 mod document;
@@ -35,6 +36,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use choice::{Choice, Chosen};
 pub use compile::Mapping;
 pub use document::FILE_BYTES_MAX;
 pub use examples::check_examples;
