@@ -15,6 +15,8 @@ use super::received_at;
 const EXAMPLES_MIN: usize = 8;
 const EVENTS: [&str; 6] =
     ["BOOKED", "RESCHEDULED", "MODIFIED", "CONFIRMED", "CANCELED", "NOSHOWED"];
+/// Events that a dialect cannot tell: Millennium calls every appointment that stands confirmed.
+const UNTOLD: [(&str, &str); 1] = [("cerner", "CONFIRMED")];
 
 fn text_of(mapping: &Mapping) -> String {
     let file = format!("{}/mappings/{}.toml", env!("CARGO_MANIFEST_DIR"), mapping.name());
@@ -87,7 +89,8 @@ fn every_mapping_has_an_example_of_each_event() {
         };
         let shown: BTreeSet<_> = examples.iter().flat_map(events).collect();
         for event in EVENTS {
-            assert!(shown.contains(event), "{name}: no example of {event}");
+            let is_told = shown.contains(event) || UNTOLD.contains(&(name, event));
+            assert!(is_told, "{name}: no example of {event}");
         }
     }
 }
