@@ -16,11 +16,16 @@ const SHIPPED: &[(&str, &str)] = &[
     ("mappings/allscripts-pm.toml", include_str!("../../mappings/allscripts-pm.toml")),
     ("mappings/athenahealth.toml", include_str!("../../mappings/athenahealth.toml")),
     ("mappings/cerner.toml", include_str!("../../mappings/cerner.toml")),
+    ("mappings/eclinicalworks.toml", include_str!("../../mappings/eclinicalworks.toml")),
     ("mappings/epic.toml", include_str!("../../mappings/epic.toml")),
+    ("mappings/ge-centricity.toml", include_str!("../../mappings/ge-centricity.toml")),
     ("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml")),
     ("mappings/meditech.toml", include_str!("../../mappings/meditech.toml")),
     ("mappings/mie-webchart.toml", include_str!("../../mappings/mie-webchart.toml")),
+    ("mappings/nextgen-enterprise.toml", include_str!("../../mappings/nextgen-enterprise.toml")),
     ("mappings/nextgen-office.toml", include_str!("../../mappings/nextgen-office.toml")),
+    ("mappings/nhs-pas.toml", include_str!("../../mappings/nhs-pas.toml")),
+    ("mappings/samedi.toml", include_str!("../../mappings/samedi.toml")),
 ];
 
 /// Longest chain of `extends`; bounds the work on a file.

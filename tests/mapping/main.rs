@@ -9,6 +9,7 @@ mod corpus;
 mod files;
 mod language;
 mod profiles_a;
+mod profiles_b;
 
 use std::collections::BTreeMap;
 
