@@ -7,13 +7,13 @@ mod check;
 mod client;
 pub mod demo;
 mod map;
+mod mappings;
 mod out;
 mod query;
 mod replay;
 mod run;
 mod send;
 mod store;
-mod suggest;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -20,6 +20,7 @@ fn appointment() -> Appointment {
         key: AppointmentKey::of(&SourceName::new("ehr"), &id),
         source: SourceName::new("ehr"),
         ids: vec![id, Identifier::new("V-9", "visit")],
+        sharing: crate::core::share::Sharing::default(),
         generation: 0,
         status: Status::Booked,
         disposition: Disposition::Queued,

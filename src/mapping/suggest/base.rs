@@ -115,6 +115,11 @@ pub(super) fn fields(mapping: &Mapping) -> BTreeSet<(SegmentName, u16)> {
     fields
 }
 
+/// Whether a mapping says in which zone times without offset are.
+pub(super) const fn has_zone(mapping: &Mapping) -> bool {
+    mapping.zone.is_some()
+}
+
 /// The list of phones, if each is a path without condition, table and options.
 pub(super) fn plain_phones(mapping: &Mapping) -> Option<Vec<String>> {
     let plain = |at: &Compiled| {
@@ -140,8 +145,12 @@ pub(super) fn plain_phones(mapping: &Mapping) -> Option<Vec<String>> {
 /// The identifiers' list, each with its path, as it can be written again.
 pub(super) fn ids(mapping: &Mapping) -> Option<Vec<(String, String)>> {
     let again = |at: &Compiled| {
-        let path = path_of(at).filter(|_| at.source.when.is_none())?;
+        let is_simple = at.source.when.is_none() && at.source.capture.is_none();
+        let path = path_of(at).filter(|_| is_simple)?;
         let Options::Ids(id) = &at.source.options else { return None };
+        if !id.also.is_empty() {
+            return None;
+        }
         let system = match &id.system {
             System::Named(name) => format!("system = {}", quoted(name)),
             System::At(components) => format!("system_at = {components:?}"),

@@ -175,7 +175,13 @@ pub(super) fn propose_without_shared(study: &Study<'_>, now: &Trial, draft: &mut
     if because.is_empty() {
         return;
     }
-    let mut sources: Vec<String> = kept.iter().map(|one| one.toml.clone()).collect();
+    let mut sources: Vec<String> = Vec::new();
+    // What two files say is said in one now, where a repetition is a fault.
+    for one in &kept {
+        if !sources.contains(&one.toml) {
+            sources.push(one.toml.clone());
+        }
+    }
     sources.extend(draft.sources(Output::Ids).into_iter().filter(|source| source != INHERITED));
     draft.field(Output::Ids, sources, because);
 }

@@ -122,7 +122,7 @@ pub fn suggest(samples: &[Message], basis: &Basis<'_>) -> Result<Suggestion, Vec
     let study = Study::new(samples, basis);
     let mut draft = Draft::new(basis.base.name(), report::title(&study));
     let before = study.read_with(&draft)?;
-    let mut now = study.read_with(&draft)?;
+    let mut now = before.clone();
     for stage in STAGES {
         let mut next = draft.clone();
         stage(&study, &now, &mut next);

@@ -41,6 +41,7 @@ pub(super) fn propose(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
     location(study, now, &heard, draft);
     language(study, now, &heard, draft);
     occurred_at(study, now, &heard, draft);
+    name(study, draft);
 }
 
 fn lacking(now: &Trial, heard: &[usize], output: Output) -> Vec<usize> {
@@ -83,7 +84,7 @@ fn provider(study: &Study<'_>, now: &Trial, heard: &[usize], draft: &mut Draft) 
     if let Some(stats) = study.inventory.get(&resources).filter(|s| s.is_mostly(&[Kind::Person]))
         && rules.contains_key("AIG-3")
     {
-        let source = r#"{ path = "AIG-3", family = 1 }"#.to_owned();
+        let source = r#"{ path = "AIG-3", full = 1 }"#.to_owned();
         let because =
             format!("{}: the name stands where the id should.", study.evidence(&resources, stats));
         return draft.field(Output::Provider, vec![source, INHERITED.to_owned()], vec![because]);
@@ -207,5 +208,17 @@ fn occurred_at(study: &Study<'_>, now: &Trial, heard: &[usize], draft: &mut Draf
         );
         let sources = vec![INHERITED.to_owned(), quoted(&place.path())];
         draft.field(Output::OccurredAt, sources, vec![because]);
+    }
+}
+
+/// A patient's name in one component, as in `Family, Given`.
+fn name(study: &Study<'_>, draft: &mut Draft) {
+    let whole = study.inventory.iter().find(|(place, _)| place.is_at("PID", 5));
+    let Some((place, stats)) = whole.filter(|(place, _)| place.component == 1) else { return };
+    let has_given = study.inventory.get(&place.beside(2)).is_some();
+    if stats.is_mostly(&[Kind::Person]) && !has_given {
+        let because = format!("{}: family and given name in one.", study.evidence(place, stats));
+        let source = r#"{ path = "PID-5", full = 1 }"#.to_owned();
+        draft.field(Output::Name, vec![source, INHERITED.to_owned()], vec![because]);
     }
 }

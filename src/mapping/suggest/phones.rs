@@ -46,7 +46,8 @@ pub(super) fn propose(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
         let kept = base::plain_phones(&now.mapping);
         let kept = kept.unwrap_or_else(|| vec!["inherited".to_owned()]);
         let kept = kept.iter().filter(|path| !replaced.contains(*path)).map(|path| quoted(path));
-        let kept: Vec<_> = kept.collect();
+        let mut kept: Vec<_> = kept.collect();
+        kept.dedup();
         let list = if replaced.is_empty() {
             std::iter::once(INHERITED.to_owned()).chain(sources).collect()
         } else {
@@ -275,7 +276,7 @@ impl<'s> Field<'s> {
     fn any(&self, sample: &Sample<'_>, is: impl Fn(&[String]) -> bool) -> bool {
         let Ok(path) = Path::parse(&self.path) else { return false };
         let mut any = false;
-        path.visit(sample.msg, &mut |found| {
+        sample.visit(&path, &mut |found| {
             let components = found.raw.split(sample.msg.separators().component);
             let parts: Vec<_> =
                 components.map(|raw| text_of(sample.msg, raw).unwrap_or_default()).collect();

@@ -104,7 +104,7 @@ fn numbers(samples: &[Sample<'_>]) -> Vec<String> {
     let mut numbers = Vec::new();
     for path in PHONES.iter().filter_map(|path| Path::parse(path).ok()) {
         for sample in samples {
-            path.visit(sample.msg, &mut |found| {
+            sample.visit(&path, &mut |found| {
                 let components = found.raw.split(sample.msg.separators().component);
                 let texts = components.filter_map(|raw| text_of(sample.msg, raw));
                 numbers.extend(texts.filter(|text| is_number(text)));

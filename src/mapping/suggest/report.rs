@@ -40,9 +40,8 @@ pub(super) fn left_to_do(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
     for reading in &now.readings {
         let failure = match &reading.came {
             Came::Missing(field) => format!("{} is found nowhere", field.name()),
-            Came::Unreadable(field, path) => {
-                format!("{} at {path} is no {}", field.name(), "time")
-            }
+            Came::Unreadable(field, path) => format!("{} at {path} is no time", field.name()),
+            Came::TooMany => "There are too many appointments".to_owned(),
             Came::Event(_) | Came::Ignored(_) => continue,
         };
         *failures.entry(failure).or_default() += 1;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 
 use super::super::load::Library;
-use super::super::path::Path;
+use super::super::path::{Found, Path};
+use super::super::view::View;
 use super::super::{Fault, Mapping, Site};
 use super::Basis;
 use super::draft::Draft;
@@ -41,6 +42,7 @@ const NAMED: [&str; 16] = [
 /// One sample message. Not to be printed: it tells of a patient.
 pub(super) struct Sample<'a> {
     pub(super) msg: &'a Message,
+    view: View<'a>,
     pub(super) code: String,
     pub(super) event: String,
     pub(super) made_at: Option<NaiveDateTime>,
@@ -51,7 +53,9 @@ pub(super) struct Sample<'a> {
 impl Sample<'_> {
     fn of(msg: &Message) -> Sample<'_> {
         let header = msg.header();
-        let at = |path| Path::parse(path).ok().and_then(|path| first(msg, &path));
+        // No condition on the feed is tried here.
+        let view = View::new(msg, "");
+        let at = |path| Path::parse(path).ok().and_then(|path| first(&view, &path));
         let named = || Some(format!("{}\n{}", at("PID-5")?, at("PID-7").unwrap_or_default()));
         let patient = at("PID-3").or_else(|| at("PID-2")).or_else(named);
         Sample {
@@ -60,6 +64,7 @@ impl Sample<'_> {
             event: header.trigger,
             made_at: Dtm::parse(&header.message_time).ok().map(|dtm| dtm.local),
             patient,
+            view,
         }
     }
 
@@ -72,15 +77,20 @@ impl Sample<'_> {
     }
 
     pub(super) fn first(&self, path: &Path) -> Option<String> {
-        first(self.msg, path)
+        first(&self.view, path)
+    }
+
+    /// Shows each value at a path to `see` until it says that it has seen enough.
+    pub(super) fn visit(&self, path: &Path, see: &mut dyn FnMut(Found<'_>) -> bool) {
+        path.visit(&self.view, &mut |found| see(found));
     }
 }
 
-fn first(msg: &Message, path: &Path) -> Option<String> {
+fn first(view: &View<'_>, path: &Path) -> Option<String> {
     let mut path = path.clone();
     path.component = path.component.or(Some(1));
-    let found = path.first(msg).filter(|found| !found.is_null())?;
-    text_of(msg, found.raw)
+    let found = path.first(view).filter(|found| !found.is_null())?;
+    text_of(view.msg, found.raw)
 }
 
 /// All samples and what is known of them.
@@ -98,7 +108,7 @@ impl<'a> Study<'a> {
         let mut people = People::default();
         for path in NAMED.iter().filter_map(|path| Path::parse(path).ok()) {
             for sample in &samples {
-                path.visit(sample.msg, &mut |found| {
+                sample.visit(&path, &mut |found| {
                     let names = found.raw.split(sample.msg.separators().component).take(4);
                     for name in names.filter_map(|raw| text_of(sample.msg, raw)) {
                         people.add(&name);

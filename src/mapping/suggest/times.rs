@@ -145,7 +145,7 @@ fn is_lacking(reading: &Reading) -> bool {
     match &reading.came {
         Came::Event(_) => reading.start.is_none(),
         Came::Missing(field) | Came::Unreadable(field, _) => *field == Output::Start,
-        Came::Ignored(_) => false,
+        Came::Ignored(_) | Came::TooMany => false,
     }
 }
 
@@ -266,6 +266,9 @@ fn remark_hours(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
     let night = hours.iter().filter(|hour| NIGHT.contains(hour)).count();
     let site = study.site();
     let zone = site.zone.unwrap_or(site.practice_zone);
+    if base::has_zone(&now.mapping) {
+        return;
+    }
     draft.todo(format!(
         "The start has no offset from UTC in {}: it is meant in the zone of the place or the \
          listener, here {zone}.",
@@ -276,7 +279,8 @@ fn remark_hours(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
             Output::Start,
             format!(
                 "{night} of {} starts without offset lie between 22:00 and 06:00: they may be \
-                 UTC, not the place's time. Compare one with the EHR's screen.",
+                 UTC, not the place's time. Compare one with the EHR's screen; if so, zone = \"UTC\" \
+                 under [defaults].",
                 hours.len()
             ),
         );

@@ -15,14 +15,14 @@ use crate::core::field::Field;
 use crate::core::local_time::LocalTime;
 
 /// A mapping and what it read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Trial {
     pub(super) mapping: Arc<Mapping>,
     /// In the order of the samples.
     pub(super) readings: Vec<Reading>,
 }
 
-/// What became of one sample.
+/// What became of one sample; of several appointments in it the first.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     pub(super) came: Came,
@@ -49,14 +49,15 @@ pub(super) enum Came {
     Ignored(String),
     Missing(Output),
     Unreadable(Output, String),
+    TooMany,
 }
 
 impl Trial {
     pub(super) fn run(mapping: Arc<Mapping>, study: &Study<'_>, now: Timestamp) -> Self {
         let site = study.site();
         let read = |sample: &super::study::Sample<'_>| {
-            let (outcome, explanation) = mapping.explain(sample.msg, &site, now);
-            Reading::of(&outcome, &explanation)
+            let (outcome, explanations) = mapping.explain(sample.msg, &site, now);
+            Reading::of(&outcome, explanations.first())
         };
         let readings = study.samples.iter().map(read).collect();
         Self { mapping, readings }
@@ -90,9 +91,9 @@ impl Trial {
 }
 
 impl Reading {
-    fn of(outcome: &Outcome, explanation: &Explanation) -> Self {
+    fn of(outcome: &Outcome, explanation: Option<&Explanation>) -> Self {
         let mut taken: BTreeMap<Output, BTreeSet<String>> = BTreeMap::new();
-        for trace in &explanation.fields {
+        for trace in explanation.into_iter().flat_map(|explanation| &explanation.fields) {
             for attempt in trace.taken() {
                 taken.entry(trace.field).or_default().insert(attempt.rule.clone());
             }
@@ -107,6 +108,7 @@ impl Reading {
             Outcome::Failed(Error::Unreadable { field, path }) => {
                 (Came::Unreadable(*field, path.clone()), None)
             }
+            Outcome::Failed(Error::TooMany { .. }) => (Came::TooMany, None),
         };
         let value = |field: fn(&Claim) -> &Field<LocalTime>| {
             claim.and_then(|claim| field(claim).value()).map(|time| Moment {
@@ -127,14 +129,14 @@ impl Reading {
     pub(super) const fn is_event(&self) -> bool {
         match self.came {
             Came::Event(_) => true,
-            Came::Ignored(_) | Came::Missing(_) | Came::Unreadable(..) => false,
+            Came::Ignored(_) | Came::Missing(_) | Came::Unreadable(..) | Came::TooMany => false,
         }
     }
 
     pub(super) const fn is_ignored(&self) -> bool {
         match self.came {
             Came::Ignored(_) => true,
-            Came::Event(_) | Came::Missing(_) | Came::Unreadable(..) => false,
+            Came::Event(_) | Came::Missing(_) | Came::Unreadable(..) | Came::TooMany => false,
         }
     }
 
@@ -147,7 +149,8 @@ impl Reading {
             )
             | Came::Ignored(_)
             | Came::Missing(_)
-            | Came::Unreadable(..) => false,
+            | Came::Unreadable(..)
+            | Came::TooMany => false,
         }
     }
 

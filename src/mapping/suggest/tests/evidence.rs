@@ -252,6 +252,24 @@ fn phones_are_read_in_odd_components_and_by_odd_codes() {
 }
 
 #[test]
+fn names_in_one_component_are_parted() {
+    let samples = [message(
+        "SIU^S12",
+        &[
+            &sch("10001", "202612010930-0600", "Booked"),
+            "PID|1||MRN1000||Doe, Jane||||||||(415)555-0123^^CP",
+            "AIG|1||Diaz, Frances",
+        ],
+    )];
+    let found = proposal(&samples);
+    let read = events(&compiled(found.to_toml()), &samples);
+    assert_eq!(read[0]["patient"]["family"], "Doe", "{}", found.to_toml());
+    assert_eq!(read[0]["patient"]["given"], "Jane");
+    assert_eq!(read[0]["appointment"]["provider"]["family"], "Diaz", "{}", found.to_toml());
+    assert!(!found.to_toml().contains("Frances"));
+}
+
+#[test]
 fn the_country_of_the_messages_is_that_of_their_phones() {
     let sample = |country: &str| {
         let pid =
@@ -327,7 +345,8 @@ fn no_samples_make_a_file_too() {
 fn a_sites_own_mapping_is_a_base_like_any_other() {
     for name in ["our-base", "proposal"] {
         let file = format!("mappings/{name}.toml");
-        let own = "extends = \"hl7-default\"\n[appointment]\nids = [\"ZAP-1\"]\n";
+        let own = "extends = \"hl7-default\"\n[defaults]\nzone = \"UTC\"\n\
+                   [appointment]\nids = [\"ZAP-1\"]\n";
         let files = [(file.as_str(), own)];
         let library = Library::load(files).unwrap();
         let base = library.lookup(name).unwrap();
@@ -337,5 +356,6 @@ fn a_sites_own_mapping_is_a_base_like_any_other() {
         });
         assert_eq!((found.events_before, found.events_after), (0, 1), "{}", found.to_toml());
         assert!(found.to_toml().contains(&format!("extends = \"{name}\"")));
+        assert!(!found.to_toml().contains("no offset"), "the base says in which zone times are");
     }
 }

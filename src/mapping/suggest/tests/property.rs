@@ -93,7 +93,7 @@ fn sample() -> impl Strategy<Value = Option<Message>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_samples_make_a_mapping_that_loads(samples in prop::collection::vec(sample(), 0..6)) {
