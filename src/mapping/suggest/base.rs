@@ -120,6 +120,33 @@ pub(super) const fn has_zone(mapping: &Mapping) -> bool {
     mapping.zone.is_some()
 }
 
+/// Whether numbers without a unit are seconds to a mapping.
+pub(super) const fn counts_seconds(mapping: &Mapping) -> bool {
+    mapping.duration_unit_seconds == 1
+}
+
+/// How a mapping reads a field of phones: by which codes, and by which components put together.
+#[derive(Default)]
+pub(super) struct PhoneRules {
+    pub(super) codes: BTreeSet<u16>,
+    pub(super) ways: BTreeSet<Vec<u16>>,
+}
+
+/// The rules of all sources that read a field.
+pub(super) fn phone_rules(mapping: &Mapping, place: &Place) -> PhoneRules {
+    let mut rules = PhoneRules::default();
+    for at in mapping.sources(Output::Phone) {
+        let Look::Path(path) = &at.source.look else { continue };
+        if let Options::Phones(xtn) = &at.source.options
+            && (path.segment, path.field) == (place.segment, place.field)
+        {
+            rules.codes.extend(&xtn.codes);
+            rules.ways.extend(xtn.number.iter().map(|way| way.components.clone()));
+        }
+    }
+    rules
+}
+
 /// The list of phones, if each is a path without condition, table and options.
 pub(super) fn plain_phones(mapping: &Mapping) -> Option<Vec<String>> {
     let plain = |at: &Compiled| {

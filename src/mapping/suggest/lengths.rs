@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::super::normalise::duration::seconds_in;
 use super::super::output::Output;
+use super::base;
 use super::draft::{Draft, INHERITED, quoted};
 use super::inventory::Place;
 use super::kind::Kind;
@@ -129,7 +130,7 @@ fn unit(study: &Study<'_>, now: &Trial, draft: &mut Draft) {
             }
         }
     }
-    if seconds > 0 && seconds > minutes * 4 {
+    if seconds > minutes * 4 && !base::counts_seconds(&now.mapping) {
         let places: Vec<_> = places.into_iter().collect();
         let because = format!(
             "{} has no unit, and counts the seconds from start to end in {}.",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::output::Output;
 use super::super::path::Path;
 use super::super::table::PhoneUse;
-use super::base;
+use super::base::{self, PhoneRules};
 use super::draft::{Draft, INHERITED, quoted};
 use super::inventory::{Place, Stats, text_of};
 use super::kind::Kind;
@@ -68,8 +68,10 @@ struct Field<'s> {
     whole: Vec<u16>,
     /// Components with an area code before the component with the rest.
     parted: Vec<u16>,
-    /// Components whose values are codes of use, beyond the usual ones.
+    /// Components whose values are codes of use, beyond those that the base knows.
     codes: Vec<u16>,
+    /// How the base reads the field.
+    rules: PhoneRules,
     /// The component with the flag of the preferred number.
     preferred: Option<u16>,
     parts: BTreeMap<u16, &'s Stats>,
@@ -120,7 +122,10 @@ impl<'s> Field<'s> {
             let known = |value: &&&String| base::phone_use(&now.mapping, value).is_some();
             !values.is_empty() && values.iter().filter(known).count() * 5 >= values.len() * 4
         };
-        let codes = parts.iter().filter(|(n, stats)| !CODES.contains(n) && is_codes(stats));
+        let place = Place { segment, observed: None, field, component: 1 };
+        let rules = base::phone_rules(&now.mapping, &place);
+        let is_known = |n: &u16| CODES.contains(n) || rules.codes.contains(n);
+        let codes = parts.iter().filter(|(n, stats)| !is_known(n) && is_codes(stats));
         let preferred = parts.iter().find(|(n, stats)| **n > 1 && stats.is_mostly(&[Kind::Flag]));
         Self {
             segment,
@@ -129,6 +134,7 @@ impl<'s> Field<'s> {
             whole,
             parted: parted.collect(),
             codes: codes.map(|(n, _)| *n).collect(),
+            rules,
             preferred: preferred.map(|(n, _)| *n),
             parts,
         }
@@ -216,12 +222,16 @@ impl<'s> Field<'s> {
         why
     }
 
-    /// Ways to put a number together that the default ones do not have.
+    /// Ways to put a number together that neither the default ones nor the base's have.
     fn new_ways(&self) -> Vec<String> {
-        let whole = self.whole.iter().filter(|n| !READ.contains(n) && **n != 7);
-        let parted = self.parted.iter().filter(|n| **n != 6);
-        let parted = parted.map(|n| format!("{n} {}", n + 1));
-        parted.chain(whole.map(ToString::to_string)).collect()
+        let is_new = |way: &Vec<u16>| !self.rules.ways.contains(way);
+        let whole = self.whole.iter().filter(|n| !READ.contains(n) && **n != 7).map(|n| vec![*n]);
+        let parted = self.parted.iter().filter(|n| **n != 6).map(|n| vec![*n, n + 1]);
+        let words = |way: Vec<u16>| {
+            let numbers: Vec<_> = way.iter().map(ToString::to_string).collect();
+            numbers.join(" ")
+        };
+        parted.chain(whole).filter(is_new).map(words).collect()
     }
 
     fn ways(&self, new: &[String]) -> Vec<String> {

@@ -116,6 +116,21 @@ fn samedi_counts_seconds_without_saying_so() {
 }
 
 #[test]
+fn what_a_profile_knows_is_not_proposed_again() {
+    for (prefix, name) in [("nhs_pas_s", "nhs-pas"), ("samedi_s", "samedi")] {
+        let samples = messages(&files(&[prefix]));
+        let base = lookup(name).unwrap();
+        let found = at_site(|site| {
+            suggest(&samples, &Basis { base: &base, files: &[], site, now: now() }).unwrap()
+        });
+        for key in ["duration_unit =", "phone =", "status =", "start ="] {
+            let is_said = found.to_toml().lines().any(|line| line.starts_with(key));
+            assert!(!is_said, "{name} {key}\n{}", found.to_toml());
+        }
+    }
+}
+
+#[test]
 fn clicrdv_has_its_provider_in_sch_16_and_french_phones() {
     let Some((found, read)) = of(&["clicrdv"]) else { return };
     assert_eq!(line(found.to_toml(), "provider ="), "provider = [\"inherited\", \"SCH-16\"]");
