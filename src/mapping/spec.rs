@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::condition::{Condition, Trigger};
-use super::document::{Faults, Node, Table, with_root};
+use super::document::{Faults, Node, Reads, Table, with_root};
 use super::fault::{Place, suggestion};
 use super::normalise::case::Case;
 use super::normalise::time::ZoneRule;
@@ -22,6 +22,8 @@ pub(super) struct Spec {
     pub(super) place: Place,
     /// The file's whole text, for the mapping's digest.
     pub(super) text: String,
+    /// What it reads; the same as what it extends.
+    pub(super) reads: Reads,
     pub(super) extends: Option<(String, Place)>,
     pub(super) title: Option<String>,
     pub(super) duration_unit: Option<String>,
@@ -115,6 +117,7 @@ impl Spec {
         with_root(name, text, faults, |root| {
             let mut spec = Self { place: root.place(), text: text.to_owned(), ..Self::default() };
             spec.extends = root.get("extends").and_then(|node| Some((node.text()?, node.place())));
+            spec.reads = root.said_reads();
             spec.title = root.text("title");
             if let Some(defaults) = root.get("defaults").and_then(|node| node.table()) {
                 spec.read_defaults(defaults);
