@@ -1,7 +1,7 @@
 //! The library of mappings: those shipped with the program, and the site's own beside them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::compile::{Mapping, compile};
 use super::document::Faults;
@@ -124,7 +124,8 @@ impl Library {
 /// ```
 #[must_use]
 pub fn lookup(name: &str) -> Option<Arc<Mapping>> {
-    Library::load([]).ok()?.lookup(name).cloned()
+    static COMPILED: OnceLock<Option<Library>> = OnceLock::new();
+    COMPILED.get_or_init(|| Library::load([]).ok()).as_ref()?.lookup(name).cloned()
 }
 
 fn name_of(file: &str) -> &str {

@@ -11,6 +11,7 @@ use super::normalise::case::Case;
 use super::normalise::time::ZoneRule;
 use super::output::Output;
 use super::source::{Entry, read_zone};
+use super::table::Folded;
 use crate::core::appointment::Status;
 use crate::core::claim::EhrEvent;
 use crate::core::local_time::Zone;
@@ -182,11 +183,22 @@ impl Spec {
             for (means, codes) in table.entries() {
                 let place = codes.place();
                 for code in codes.texts() {
+                    check_once(&entries, &code, &means, &place, tables);
                     entries.push(TableEntry { code, means: means.clone(), place: place.clone() });
                 }
             }
             self.tables.insert(name, entries);
         }
+    }
+}
+
+/// A code means one thing; that it is listed twice is a slip, whichever is meant.
+fn check_once(before: &[TableEntry], code: &str, means: &str, place: &Place, tables: &Table<'_>) {
+    let folded = Folded::new(code);
+    let is_other = |entry: &&TableEntry| entry.means != means && folded.matches(&entry.code);
+    if let Some(other) = before.iter().find(is_other) {
+        let problem = format!("\"{code}\" cannot mean both {} and {means}", other.means);
+        tables.fault_at(place, problem);
     }
 }
 
