@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::{Failure, mappings, out};
-use super::{Arguments, Bench, Sample, each_sample};
+use super::{Arguments, Bench, Content, each_sample};
 use crate::clock::Clock;
 use crate::hl7::Message;
 use crate::mapping::choice::AUTO;
@@ -30,18 +30,18 @@ pub(super) fn run(arguments: &Arguments, bench: &Bench) -> Result<(), Failure> {
     let (_, files) = mappings::files(named, bench.settings.as_ref())?;
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let samples = samples(arguments, bench)?;
-    let Some(site) = site(bench, samples.feed) else { return Ok(()) };
+    let Some(site) = bench.site_of(samples.feed) else { return Ok(()) };
     let (base, because) = base(&choice, &samples.messages, site)?;
+    if base.reads_fhir() {
+        let name = base.name();
+        return Err(Failure::Usage(format!("{name} reads FHIR resources, not HL7 v2 messages")));
+    }
     let basis = Basis { base: &base, files: &files, site, now: Clock::system().now() };
     let suggestion = suggest(&samples.messages, &basis)
         .map_err(|faults| Failure::Configuration(faults.iter().map(Fault::to_string).collect()))?;
     out::say(suggestion.to_toml().trim_end());
     tell(&suggestion, base.name(), because.as_deref());
     Ok(())
-}
-
-fn site(bench: &Bench, feed: usize) -> Option<Site<'_>> {
-    bench.site(&Sample { text: String::new(), from: None, feed })
 }
 
 /// The mapping that is extended: the one that is named, or the one that recognises most messages;
@@ -69,19 +69,23 @@ fn base(
 fn samples(arguments: &Arguments, bench: &Bench) -> Result<Samples, Failure> {
     let mut samples = Samples { messages: Vec::new(), feed: 0 };
     let (mut unread, mut others, mut more) = (0, 0, 0);
-    each_sample(arguments, bench, |sample| match Message::read(&sample.text) {
-        Ok(_) if samples.messages.len() >= SAMPLES_MAX => more += 1,
-        Ok(_) if !samples.messages.is_empty() && sample.feed != samples.feed => others += 1,
-        Ok(msg) => {
+    let mut complain = |fault: &str| {
+        unread += 1;
+        if unread <= COMPLAINTS_MAX {
+            out::complain(&format!("a message is left out: {fault}"));
+        }
+    };
+    each_sample(arguments, bench, |sample| match &sample.content {
+        Content::Hl7(_) if samples.messages.len() >= SAMPLES_MAX => more += 1,
+        Content::Hl7(_) if !samples.messages.is_empty() && sample.feed != samples.feed => {
+            others += 1;
+        }
+        Content::Hl7(msg) => {
             samples.feed = sample.feed;
-            samples.messages.push(msg);
+            samples.messages.push(msg.clone());
         }
-        Err(fault) => {
-            unread += 1;
-            if unread <= COMPLAINTS_MAX {
-                out::complain(&format!("a message is left out: {fault}"));
-            }
-        }
+        Content::Fhir(_) => complain("it is a FHIR resource, not HL7 v2"),
+        Content::Unreadable(fault) => complain(fault),
     })?;
     if samples.messages.is_empty() {
         return Err(Failure::Failed("none of the messages can be read".to_owned()));
@@ -141,6 +145,8 @@ mod tests {
         for (text, more, said) in [
             ("", [].as_slice(), "there is no message in it"),
             ("hello", &[], "none of the messages can be read"),
+            ("{\"resourceType\": \"Appointment\"}", &[], "none of the messages can be read"),
+            (SAMPLE, &["--mapping", "fhir-r4"], "fhir-r4 reads FHIR resources"),
             (SAMPLE, &["--mapping", "hl7-defautl"], "did you mean \"hl7-default\"?"),
         ] {
             let (_folder, arguments, bench) = line(text, more);
@@ -164,7 +170,7 @@ mod tests {
         let (_folder, arguments, bench) = line(&format!("{known}{SAMPLE}{known}"), &[]);
         let choice = mappings::choice(AUTO, None).unwrap();
         let samples = samples(&arguments, &bench).unwrap();
-        let site = site(&bench, 0).unwrap();
+        let site = bench.site_of(0).unwrap();
         let (mapping, because) = base(&choice, &samples.messages, site).unwrap();
         assert_eq!(mapping.name(), "athenahealth");
         assert!(because.unwrap().ends_with("(2 of 3 messages)"));

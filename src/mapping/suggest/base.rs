@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::compile::{Compiled, Mapping};
+use super::super::document::Reads;
 use super::super::output::Output;
 use super::super::source::{Look, Options, System, Unit, Xtn};
 use super::super::spec::{Action, Heed, TriggerRule};
+use super::super::spot::{At, Spot};
 use super::super::table::{Code, PhoneUse};
 use super::draft::quoted;
 use super::inventory::Place;
@@ -92,12 +94,12 @@ pub(super) fn paths(mapping: &Mapping, output: Output) -> Vec<String> {
 /// Whether a field's list has a path to a component; of a whole field, or of its first one.
 pub(super) fn reads(mapping: &Mapping, output: Output, place: &Place) -> bool {
     mapping.sources(output).iter().any(|at| match &at.source.look {
-        Look::Path(path) => {
+        Look::Path(Spot::Hl7(path)) => {
             path.segment == place.segment
                 && path.field == place.field
                 && path.component.is_none_or(|component| component == place.component)
         }
-        Look::Constant(_) => false,
+        Look::Path(Spot::Json(_)) | Look::Constant(_) => false,
     })
 }
 
@@ -105,10 +107,10 @@ pub(super) fn reads(mapping: &Mapping, output: Output, place: &Place) -> bool {
 pub(super) fn fields(mapping: &Mapping) -> BTreeSet<(SegmentName, u16)> {
     let mut fields = BTreeSet::new();
     for at in Output::ALL.into_iter().flat_map(|output| mapping.sources(output)) {
-        if let Look::Path(path) = &at.source.look {
+        if let Look::Path(Spot::Hl7(path)) = &at.source.look {
             fields.insert((path.segment, path.field));
         }
-        if let Options::Duration { unit: Unit::At(path) } = &at.source.options {
+        if let Options::Duration { unit: Unit::At(Spot::Hl7(path)) } = &at.source.options {
             fields.insert((path.segment, path.field));
         }
     }
@@ -136,21 +138,29 @@ pub(super) struct PhoneRules {
 pub(super) fn phone_rules(mapping: &Mapping, place: &Place) -> PhoneRules {
     let mut rules = PhoneRules::default();
     for at in mapping.sources(Output::Phone) {
-        let Look::Path(path) = &at.source.look else { continue };
+        let Look::Path(Spot::Hl7(path)) = &at.source.look else { continue };
         if let Options::Phones(xtn) = &at.source.options
             && (path.segment, path.field) == (place.segment, place.field)
         {
-            rules.codes.extend(&xtn.codes);
-            rules.ways.extend(xtn.number.iter().map(|way| way.components.clone()));
+            rules.codes.extend(components(&xtn.codes));
+            rules.ways.extend(xtn.number.iter().map(|way| components(&way.components)));
         }
     }
     rules
 }
 
+fn components(places: &[At]) -> Vec<u16> {
+    let component = |at: &At| match at {
+        At::Component(number) => Some(*number),
+        At::Member(_) => None,
+    };
+    places.iter().filter_map(component).collect()
+}
+
 /// The list of phones, if each is a path without condition, table and options.
 pub(super) fn plain_phones(mapping: &Mapping) -> Option<Vec<String>> {
     let plain = |at: &Compiled| {
-        let usual = Xtn::default();
+        let usual = Xtn::usual(Reads::Hl7);
         let is_usual = match &at.source.options {
             Options::Phones(xtn) => {
                 xtn.number == usual.number
@@ -180,7 +190,7 @@ pub(super) fn ids(mapping: &Mapping) -> Option<Vec<(String, String)>> {
         }
         let system = match &id.system {
             System::Named(name) => format!("system = {}", quoted(name)),
-            System::At(components) => format!("system_at = {components:?}"),
+            System::At(places) => format!("system_at = {:?}", components(places)),
         };
         let toml = format!("{{ path = {}, {system} }}", quoted(&path));
         Some((path, toml))

@@ -116,7 +116,7 @@ const STAGES: [Stage; 9] = [
 /// ```
 ///
 /// # Errors
-/// The faults of the site's own files, if they do not load.
+/// The faults of the site's own files, if they do not load, or if the base reads no HL7 messages.
 pub fn suggest(samples: &[Message], basis: &Basis<'_>) -> Result<Suggestion, Vec<Fault>> {
     let samples = samples.get(..SAMPLES_MAX).unwrap_or(samples);
     let study = Study::new(samples, basis);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
+use super::super::lines::Lines;
 use super::super::load::Library;
 use super::super::path::{Found, Path};
-use super::super::view::View;
 use super::super::{Fault, Mapping, Site};
 use super::Basis;
 use super::draft::Draft;
@@ -42,7 +42,7 @@ const NAMED: [&str; 16] = [
 /// One sample message. Not to be printed: it tells of a patient.
 pub(super) struct Sample<'a> {
     pub(super) msg: &'a Message,
-    view: View<'a>,
+    lines: Lines<'a>,
     pub(super) code: String,
     pub(super) event: String,
     pub(super) made_at: Option<NaiveDateTime>,
@@ -53,9 +53,8 @@ pub(super) struct Sample<'a> {
 impl Sample<'_> {
     fn of(msg: &Message) -> Sample<'_> {
         let header = msg.header();
-        // No condition on the feed is tried here.
-        let view = View::new(msg, "");
-        let at = |path| Path::parse(path).ok().and_then(|path| first(&view, &path));
+        let lines = Lines::new(msg);
+        let at = |path| Path::parse(path).ok().and_then(|path| first(&lines, &path));
         let named = || Some(format!("{}\n{}", at("PID-5")?, at("PID-7").unwrap_or_default()));
         let patient = at("PID-3").or_else(|| at("PID-2")).or_else(named);
         Sample {
@@ -64,7 +63,7 @@ impl Sample<'_> {
             event: header.trigger,
             made_at: Dtm::parse(&header.message_time).ok().map(|dtm| dtm.local),
             patient,
-            view,
+            lines,
         }
     }
 
@@ -77,20 +76,20 @@ impl Sample<'_> {
     }
 
     pub(super) fn first(&self, path: &Path) -> Option<String> {
-        first(&self.view, path)
+        first(&self.lines, path)
     }
 
     /// Shows each value at a path to `see` until it says that it has seen enough.
     pub(super) fn visit(&self, path: &Path, see: &mut dyn FnMut(Found<'_>) -> bool) {
-        path.visit(&self.view, &mut |found| see(found));
+        path.visit(&self.lines, &mut |found| see(found));
     }
 }
 
-fn first(view: &View<'_>, path: &Path) -> Option<String> {
+fn first(lines: &Lines<'_>, path: &Path) -> Option<String> {
     let mut path = path.clone();
     path.component = path.component.or(Some(1));
-    let found = path.first(view).filter(|found| !found.is_null())?;
-    text_of(view.msg, found.raw)
+    let found = path.first(lines).filter(|found| !found.is_null())?;
+    text_of(lines.msg, &found.raw)
 }
 
 /// All samples and what is known of them.
