@@ -1,6 +1,6 @@
 //! A patient's wish in every form, from the text to the EHR and back.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ async fn a_refused_request_is_a_task_and_a_postponed_one_is_tried_again() {
     let world = world("cancel = \"srm_s04\"").await;
     world.ehr.answer_next(&[AckCode::ApplicationReject, AckCode::ApplicationError]);
     let first = wish_of_jane(&world, "Jane", "X").await;
+    settled_in(&world, Subject::Outbox, |row| row["error"] == "AR").await;
     world.clock.advance(chrono::TimeDelta::minutes(10));
     let lines = within(world.ehr.wait_for(|lines| written(lines).count() == 2)).await;
     let second = written(&lines).nth(1).unwrap();
@@ -131,9 +132,13 @@ fn written(lines: &[Line]) -> impl Iterator<Item = &Line> {
 
 /// The appointment, once it is as wanted.
 async fn settled(world: &World, wanted: impl Fn(&Value) -> bool) -> Value {
+    settled_in(world, Subject::Appointments, wanted).await
+}
+
+async fn settled_in(world: &World, subject: Subject, wanted: impl Fn(&Value) -> bool) -> Value {
     within(async {
         loop {
-            let rows = query(world, Subject::Appointments);
+            let rows = query(world, subject);
             if let Some(row) = rows.into_iter().find(&wanted) {
                 return row;
             }

@@ -259,7 +259,7 @@ pub struct Target {
     label: String,
     charset: Charset,
     /// Bytes that the label has not, though the encoding in use knows them.
-    foreign: std::ops::RangeInclusive<u8>,
+    foreign: Option<std::ops::RangeInclusive<u8>>,
 }
 
 impl Target {
@@ -270,15 +270,13 @@ impl Target {
         let charset = Charset::for_label(label)?;
         let is_iso = label.trim_start_matches(|c: char| !c.is_ascii_digit()).starts_with("8859");
         let foreign = match Label::read(label.as_bytes()) {
-            Label::Ascii => 0x80..=0xFF,
+            Label::Ascii => Some(0x80..=0xFF),
             // Control characters there, letters in the Windows sets that stand for them here.
-            Label::Known(_) if is_iso => 0x80..=0x9F,
-            Label::Known(_) | Label::None | Label::Wide | Label::Unknown => Self::NONE,
+            Label::Known(_) if is_iso => Some(0x80..=0x9F),
+            Label::Known(_) | Label::None | Label::Wide | Label::Unknown => None,
         };
         Some(Self { label: label.to_owned(), charset, foreign })
     }
-
-    const NONE: std::ops::RangeInclusive<u8> = 1..=0;
 
     /// The label as it was given, for MSH-18.
     #[must_use]
@@ -293,7 +291,8 @@ impl Target {
     /// Fails for a character that the character set lacks.
     pub fn encode(&self, text: &str) -> Result<Vec<u8>, Error> {
         let bytes = encode_whole(text, self.charset)?;
-        if bytes.iter().any(|byte| self.foreign.contains(byte)) {
+        let foreign = self.foreign.as_ref();
+        if foreign.is_some_and(|foreign| bytes.iter().any(|byte| foreign.contains(byte))) {
             return Err(Error::Lacking { charset: self.charset });
         }
         Ok(bytes)

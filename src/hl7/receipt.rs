@@ -3,7 +3,7 @@
 //! Any message with one MSA counts, whatever its code says. What is not clear is an error: an
 //! answer taken for the wrong message loses a patient's wish. A request (SRM) is decided by the
 //! EHR's response (SRR) and not by a receipt for it; the response says what became of the
-//! appointment in its SCH (HL7 v2.5.1, 10.2 and 10.3).
+//! appointment in its SCH (HL7 v2.5.1, 10.3).
 
 use super::Category;
 use super::ack::AckCode;

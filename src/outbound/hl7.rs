@@ -154,7 +154,9 @@ impl Hl7Lane {
         match self.exchange(&payload, &write_back.control_id, template.form).await {
             Exchange::Answered(answered) => {
                 self.note_success();
-                self.judge(&answered.ack, template.form, write_back.wish)
+                let takes_acknowledgment = self.options.takes_acknowledgment;
+                let is_decision = decides(&answered.ack, template.form, takes_acknowledgment);
+                judge(&answered.ack, is_decision, write_back.wish, &destination)
             }
             Exchange::NotSent(code) => {
                 self.note_failure(code);
@@ -245,35 +247,6 @@ impl Hl7Lane {
             self.metrics.breaker(destination, true);
         }
     }
-
-    fn judge(&self, answer: &AckReceived, form: Form, wish: WishKind) -> Report {
-        let (destination, code) = (&self.options.name, answer.code.as_str());
-        let refused =
-            |code: &str| Report::NotDone { failure: Failure::Permanent, code: code.to_owned() };
-        let is_decision = decides(answer, form, self.options.takes_acknowledgment);
-        let is_off = answer.response.as_ref().is_some_and(Response::is_off);
-        match answer.code {
-            AckCode::ApplicationAccept | AckCode::CommitAccept if !is_decision => {
-                error!(%destination, code, "The EHR has taken a request and not decided in time");
-                refused("no_decision")
-            }
-            AckCode::ApplicationAccept if is_off && wish == WishKind::Confirm => {
-                error!(%destination, code, "The EHR says that a confirmed appointment is off");
-                refused("appointment_off")
-            }
-            AckCode::ApplicationAccept | AckCode::CommitAccept => {
-                Report::Accepted { id: code.to_owned() }
-            }
-            AckCode::ApplicationError | AckCode::CommitError => {
-                error!(%destination, code, errors = ?answer.errors, "The EHR refuses a wish");
-                refused(code)
-            }
-            AckCode::ApplicationReject | AckCode::CommitReject => {
-                warn!(%destination, code, errors = ?answer.errors, "The EHR cannot take a wish now");
-                Report::NotDone { failure: Failure::TryLater, code: code.to_owned() }
-            }
-        }
-    }
 }
 
 /// Whether an answer is the EHR's last word: a refusal is, and of a request only its response.
@@ -282,6 +255,39 @@ fn decides(answer: &AckReceived, form: Form, takes_acknowledgment: bool) -> bool
     !form.asks()
         || !answer.code.is_positive()
         || (answer.code == AckCode::ApplicationAccept && is_response)
+}
+
+fn judge(
+    answer: &AckReceived,
+    is_decision: bool,
+    wish: WishKind,
+    destination: &DestinationName,
+) -> Report {
+    let code = answer.code.as_str();
+    let refused =
+        |code: &str| Report::NotDone { failure: Failure::Permanent, code: code.to_owned() };
+    let is_off = answer.response.as_ref().is_some_and(Response::is_off);
+    match answer.code {
+        AckCode::ApplicationAccept | AckCode::CommitAccept if !is_decision => {
+            error!(%destination, code, "The EHR has taken a request and not decided in time");
+            refused("no_decision")
+        }
+        AckCode::ApplicationAccept if is_off && wish == WishKind::Confirm => {
+            error!(%destination, code, "The EHR says that a confirmed appointment is off");
+            refused("appointment_off")
+        }
+        AckCode::ApplicationAccept | AckCode::CommitAccept => {
+            Report::Accepted { id: code.to_owned() }
+        }
+        AckCode::ApplicationError | AckCode::CommitError => {
+            error!(%destination, code, errors = ?answer.errors, "The EHR refuses a wish");
+            refused(code)
+        }
+        AckCode::ApplicationReject | AckCode::CommitReject => {
+            warn!(%destination, code, errors = ?answer.errors, "The EHR cannot take a wish now");
+            Report::NotDone { failure: Failure::TryLater, code: code.to_owned() }
+        }
+    }
 }
 
 /// Why a wish cannot be written; holds no value of a message.
@@ -311,3 +317,7 @@ impl Unwritten {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "hl7_tests.rs"]
+mod tests;

@@ -145,7 +145,8 @@ fn templates(
         let Some(value) = section.text(key) else { continue };
         let mut problem = lacking(&value, charset);
         for template in both.iter_mut().flatten() {
-            problem = problem.or(template.set(path, &value).err().map(|fault| fault.to_string()));
+            let refusal = template.set(path, &value).err();
+            problem = problem.or_else(|| refusal.map(|refusal| refusal.to_string()));
         }
         if let Some(problem) = problem {
             section.fault(place, key, problem);

@@ -17,6 +17,9 @@ const NOTE: (&str, &str) = ("APPTNOTE", "Note on appointment");
 /// A code of no public system. HL7 table 0396.
 const LOCAL: &str = "L";
 
+/// Type, code with text, and value in wire form.
+type Observation = (&'static str, (&'static str, &'static str), String);
+
 impl Edit<'_> {
     /// ADT^A08. Required are MSH, EVN, PID and PV1; OBX follows PV2 (HL7 v2.5.1, 3.3.8 and 3.3.1).
     pub(super) fn update(&mut self, request: &Request<'_>) -> Result<(), Error> {
@@ -46,11 +49,7 @@ impl Edit<'_> {
         self.observe(observations)
     }
 
-    /// Type, code and value in wire form.
-    fn observations(
-        &self,
-        request: &Request<'_>,
-    ) -> Result<Vec<(&'static str, (&'static str, &'static str), String)>, Error> {
+    fn observations(&self, request: &Request<'_>) -> Result<Vec<Observation>, Error> {
         // CE and TS are withdrawn in 2.7 and known to all before 2.6.
         let (coded, time) = if self.is_since((2, 6, 0)) { ("CWE", "DTM") } else { ("CE", "TS") };
         let mut observations =
@@ -66,7 +65,7 @@ impl Edit<'_> {
         Ok(observations)
     }
 
-    fn observe(&mut self, observations: Vec<(&str, (&str, &str), String)>) -> Result<(), Error> {
+    fn observe(&mut self, observations: Vec<Observation>) -> Result<(), Error> {
         let obx = SegmentName::parse("OBX")?;
         // Numbers that the message has are not given again.
         let number = self.draft.count(obx) + 1;

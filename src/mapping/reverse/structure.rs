@@ -2,8 +2,8 @@
 //!
 //! A message of the form's own kind stays whole. Of another kind stay the segments that both have,
 //! and Z-segments; what the form requires besides is made from what is known of the appointment.
-//! The structures are those of HL7 v2.5.1 (ADT_A01 3.3.1, ORU_R01 7.3.1, SRM_S01 10.3, SIU_S12
-//! 10.4); versions 2.3 to 2.8 have the same order.
+//! The structures are those of HL7 v2.5.1 (ADT 3.3.1, ORU 7.3.1, SRM 10.3, SIU 10.4); versions 2.3
+//! to 2.8 have the same order.
 
 use std::collections::BTreeSet;
 
