@@ -50,14 +50,15 @@
 //! # A message comes in
 //!
 //! [`inbound::mllp`] cuts the stream with [`hl7::frame`] (limits, resynchronisation).
-//! [`inbound::intake`] finds character set, batch and message and lets the [`mapping`] read claims of
-//! it. [`engine::Handle::enqueue`] puts it into the queue; the connection goes on reading while it
+//! [`inbound::intake`] finds character set, batch and message, chooses the [`mapping`] and lets it
+//! read claims of it, one for each patient and time, and a trace of where each value stands. [`engine::Handle::enqueue`] puts it into the queue; the connection goes on reading while it
 //! waits. The engine takes what waits as one batch: for each message, was it seen before (source,
 //! sender, control id, trigger, digest)? Then the stored verdict is the answer. Else the appointment
-//! is found by any of its identifiers, [`core::ehr`] compares claim and state, and the rows are
-//! collected. One commit: journal entry with the message as it came, appointment, contact, timers,
-//! outbox. When it is durable the verdicts leave, [`hl7::ack`] writes the answer, and one write sends
-//! it. What cannot be read goes the same road into the quarantine.
+//! is found by any of its identifiers, and where patients or times share them the one that is meant
+//! ([`core::share`]); [`core::ehr`] compares claim and state, and the rows are collected. One
+//! commit: journal entry with the message as it came, appointment, contact, timers, outbox. When it
+//! is durable the verdicts leave, [`hl7::ack`] writes the answer, and one write sends it. What cannot
+//! be read goes the same road into the quarantine.
 //!
 //! # A timer fires
 //!

@@ -63,6 +63,7 @@ pub struct Metrics {
     webhooks: Family<KindLabel, Counter>,
     rows: Family<KindLabel, Gauge>,
     free_bytes: Gauge<i64, AtomicI64>,
+    reload_refused: Gauge<i64, AtomicI64>,
     answer_seconds: Histogram,
 }
 
@@ -121,6 +122,11 @@ impl Metrics {
                 &mut registry,
                 "store_free_bytes",
                 "Free space of the store's disk",
+            ),
+            reload_refused: register(
+                &mut registry,
+                "reload_refused",
+                "Whether the last reload was refused and older settings are in force",
             ),
             answer_seconds: Histogram::new(buckets),
             registry: Registry::default(),
@@ -217,6 +223,11 @@ impl Metrics {
     /// Notes the free space.
     pub fn set_free_bytes(&self, bytes: u64) {
         self.free_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Notes whether the last reload was refused.
+    pub fn reload_refused(&self, is_refused: bool) {
+        self.reload_refused.set(i64::from(is_refused));
     }
 
     /// Notes how long an HTTP answer took.

@@ -4,11 +4,12 @@
 mod support;
 
 use appointd::core::appointment::{Disposition, Notice, Status};
-use appointd::core::claim::EhrEvent;
+use appointd::core::claim::{EhrEvent, PatientClaim};
 use appointd::core::field::Field;
 use appointd::core::ids::Identifier;
 use appointd::core::local_time::{LocalTime, Zone};
 use appointd::core::reason::Reason;
+use appointd::phi::Phi;
 use support::{
     JANE, NEXT_TUESDAY, OTHER, World, booked, canceled, claim, confirmed, day, doctor, hours, key,
     local, minutes, modified, noshowed, phone, place, rescheduled, stating, utc, with,
@@ -432,4 +433,29 @@ fn a_repeated_booking_does_not_undo_a_confirmation() {
         assert_eq!(world.tell(confirmed("1", NEXT_TUESDAY)), [Reason::NothingChanged]);
     }
     assert_eq!(world.kinds(), ["booked", "confirmed"]);
+}
+
+#[test]
+fn a_correction_to_another_person_takes_the_phone_away() {
+    let mut world = world_with_booking();
+    let corrected = with(claim(EhrEvent::Modified, "1"), |c| {
+        c.patient = PatientClaim {
+            id: Field::Value("MRN9".to_owned()),
+            family: Field::Value(Phi::new("Roe".to_owned())),
+            ..PatientClaim::default()
+        };
+    });
+    world.tell(corrected);
+    assert_eq!(world.appointment("1").patient.phone, None);
+}
+
+#[test]
+fn another_number_of_the_same_person_keeps_the_phone() {
+    let mut world = world_with_booking();
+    let renumbered = with(claim(EhrEvent::Modified, "1"), |c| {
+        c.patient.id = Field::Value("MRN9".to_owned());
+        c.patient.phone = Field::Absent;
+    });
+    world.tell(renumbered);
+    assert!(world.appointment("1").patient.phone.is_some());
 }

@@ -221,7 +221,7 @@ async fn a_broken_mapping_at_reload_leaves_the_old_in_force() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("default.toml"), "version = \"no mapping\"").unwrap();
     let refused = world.daemon.reload(&changed("Barn Clinic", folder.path(), true));
-    let told = refused.unwrap_err().to_string();
+    let told = refused.unwrap_err().join("\n");
     assert!(told.contains("default"), "{told}");
     assert_eq!(within(world.ehr.book(visit("10001", 3))).await, "AA");
     let texts = within(world.carrier.wait_for(|texts| !texts.is_empty())).await;

@@ -15,7 +15,7 @@ use crate::hl7::frame::Limits;
 use crate::inbound::intake::{Intake, Live};
 use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
-use crate::mapping::{self, Library, Mapping};
+use crate::mapping::{self, Choice, Library, check_examples};
 use crate::outbound::hl7 as lane;
 use crate::outbound::sms as sms_lane;
 use crate::outbound::twilio::{self, Auth, Twilio};
@@ -25,23 +25,41 @@ use crate::sms::request::Sender;
 use crate::sms::sid::{AccountSid, KeySid};
 use crate::tls;
 
-/// Finds a mapping: one of the practice's own files, or a built-in one.
+/// Reads all mappings: the practice's own files beside those built in, each proved by its examples.
 ///
 /// # Errors
-/// Every fault of the practice's files, or that there is no such mapping.
-pub fn mapping_of(settings: &Settings, name: &str) -> Result<Arc<Mapping>, String> {
-    let files = mapping_files(&settings.mappings)?;
-    if files.is_empty() {
-        return mapping::lookup(name).ok_or_else(|| format!("there is no mapping \"{name}\""));
-    }
+/// Every fault of every file.
+pub fn library_of(settings: &Settings) -> Result<Arc<Library>, Vec<String>> {
+    let files = mapping_files(&settings.mappings).map_err(|fault| vec![fault])?;
     let texts = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let library = Library::load(texts)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    library.lookup(name).map(Arc::clone).ok_or_else(|| format!("there is no mapping \"{name}\""))
+    let told = |faults: Vec<mapping::Fault>| faults.iter().map(ToString::to_string).collect();
+    let library = Library::load(texts).map_err(told)?;
+    let faults: Vec<_> = library.iter().flat_map(|mapping| check_examples(mapping)).collect();
+    if faults.is_empty() { Ok(Arc::new(library)) } else { Err(told(faults)) }
+}
+
+/// How each listener chooses its mapping, in the order of the settings.
+///
+/// # Errors
+/// Every fault of every file, and each listener whose mapping does not exist.
+pub fn choices_of(settings: &Settings) -> Result<Vec<Choice>, Vec<String>> {
+    let library = library_of(settings)?;
+    let mut faults = Vec::new();
+    let mut choices = Vec::new();
+    for listener in &settings.listeners {
+        match Choice::parse(&listener.mapping, &library) {
+            Ok(choice) => choices.push(choice),
+            Err(fault) => faults.push(format!("listener {}: {fault}", listener.name)),
+        }
+    }
+    if faults.is_empty() { Ok(choices) } else { Err(faults) }
 }
 
 /// The texts of mapping files, by the name of the file.
-fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
+///
+/// # Errors
+/// The first file or folder that cannot be read.
+pub fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for path in paths {
         let refused = |refusal: std::io::Error| format!("{}: {refusal}", path.display());

@@ -4,16 +4,17 @@
 //! start with all that is known about it. Knows all rooms, and is known by none.
 
 mod assemble;
+pub mod watch;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-pub use assemble::{lane_options, mapping_of, twilio_of};
+pub use assemble::{choices_of, lane_options, library_of, mapping_files, twilio_of};
 
 use crate::clock::Clock;
 use crate::core::rules::Rules;
@@ -24,7 +25,7 @@ use crate::inbound::mllp::Listener;
 use crate::inbound::poll::Poller;
 use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
-use crate::mapping::Mapping;
+use crate::mapping::Choice;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
 use crate::settings::{self, Settings};
@@ -87,6 +88,10 @@ pub struct Running {
     rules: SharedRules,
     intakes: Vec<Arc<Intake>>,
     acceptors: Vec<tls::Acceptor>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    /// Those in force.
+    settings: Mutex<Settings>,
     /// The engine's door.
     pub handle: Handle,
     /// Where the listeners listen, in the order of the settings.
@@ -124,7 +129,7 @@ impl App {
                 ));
             }
             (settings::Backend::File(path), _) => Backend::File(path.clone()),
-            (settings::Backend::Memory, _) => Backend::Memory(std::sync::Mutex::default()),
+            (settings::Backend::Memory, _) => Backend::Memory(Mutex::default()),
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
         let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
@@ -226,7 +231,7 @@ impl App {
             intakes: Arc::new(self.intakes.clone()),
             webhooks: self.webhooks,
             metrics: Arc::clone(&self.metrics),
-            health: self.health,
+            health: Arc::clone(&self.health),
             token: self.token.clone(),
             metrics_token: self.settings.metrics.token.clone(),
             body_bytes_max: self.settings.http.body_bytes_max,
@@ -249,6 +254,9 @@ impl App {
             rules: self.rules,
             intakes: self.intakes,
             acceptors: self.acceptors,
+            metrics: self.metrics,
+            health: self.health,
+            settings: Mutex::new(self.settings),
             handle: self.handle,
             mllp,
             http,
@@ -258,34 +266,75 @@ impl App {
 }
 
 impl Running {
-    /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones.
+    /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones, and
+    /// raises an alert.
     ///
     /// # Errors
-    /// What is wrong.
-    pub fn reload(&self, settings: &Settings) -> Result<(), Error> {
-        let mappings = self
-            .intakes
-            .iter()
-            .map(|intake| {
-                let listener = settings
-                    .listeners
-                    .iter()
-                    .find(|listener| listener.name == intake.source)
-                    .ok_or_else(|| {
-                        Error::Setup(format!("listener {} is gone; restart", intake.source))
-                    })?;
-                mapping_of(settings, &listener.mapping).map_err(Error::Setup)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+    /// Everything that is wrong.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Vec<String>> {
+        let done = self.put_in_force(settings);
+        self.note_reload(done.as_ref().err().map_or(&[], Vec::as_slice));
+        done
+    }
+
+    /// Puts changed mapping files into force, with all else as it is.
+    ///
+    /// # Errors
+    /// Everything that is wrong; then the old ones stay in force.
+    pub fn reload_mappings(&self) -> Result<(), Vec<String>> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let done = self.put_mappings_in_force(&settings);
+        self.note_reload(done.as_ref().err().map_or(&[], Vec::as_slice));
+        done
+    }
+
+    /// The practice's own mapping files and folders.
+    #[must_use]
+    pub fn mapping_paths(&self) -> Vec<std::path::PathBuf> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).mappings.clone()
+    }
+
+    /// Notes what stood in the way of a reload; nothing if it was done.
+    pub fn note_reload(&self, faults: &[String]) {
+        self.metrics.reload_refused(!faults.is_empty());
+        let part = match faults {
+            [] => Part::Up,
+            [only] => Part::Impaired(only.clone()),
+            [first, rest @ ..] => Part::Impaired(format!("{first} (and {} more)", rest.len())),
+        };
+        self.health.set("reload", part);
+    }
+
+    fn put_in_force(&self, settings: &Settings) -> Result<(), Vec<String>> {
+        for intake in &self.intakes {
+            if settings.listeners.iter().all(|listener| listener.name != intake.source) {
+                return Err(vec![format!("listener {} is gone; restart", intake.source)]);
+            }
+        }
+        // All that can fail comes before anything is in force.
+        let choices = choices_of(settings)?;
         for acceptor in &self.acceptors {
-            acceptor.reload().map_err(|refusal| Error::Setup(refusal.to_string()))?;
+            acceptor.reload().map_err(|refusal| vec![refusal.to_string()])?;
         }
-        for (intake, mapping) in self.intakes.iter().zip(mappings) {
-            intake.reload(live(&settings.rules, mapping));
-        }
+        self.choose(settings, &choices);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.rules.clone());
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
         Ok(())
+    }
+
+    fn put_mappings_in_force(&self, settings: &Settings) -> Result<(), Vec<String>> {
+        self.choose(settings, &choices_of(settings)?);
+        Ok(())
+    }
+
+    fn choose(&self, settings: &Settings, choices: &[Choice]) {
+        for intake in &self.intakes {
+            let mut pairs = settings.listeners.iter().zip(choices);
+            if let Some((_, choice)) = pairs.find(|(listener, _)| listener.name == intake.source) {
+                intake.reload(live(&settings.rules, choice.clone()));
+            }
+        }
     }
 
     /// Whether the engine has ended by itself.
@@ -362,10 +411,10 @@ async fn bind_listeners(
 ) -> Result<Bound, Error> {
     let mut intakes = Vec::new();
     let mut listeners = Vec::new();
-    for configured in &settings.listeners {
-        let mapping = mapping_of(settings, &configured.mapping).map_err(Error::Setup)?;
+    let choices = choices_of(settings).map_err(|faults| Error::Setup(faults.join("; ")))?;
+    for (configured, choice) in settings.listeners.iter().zip(choices) {
         let intake =
-            Arc::new(assemble::intake(configured, live(&settings.rules, mapping), clock.now()));
+            Arc::new(assemble::intake(configured, live(&settings.rules, choice), clock.now()));
         let tls = acceptor(configured.tls.as_ref(), acceptors)?;
         let options = assemble::listener_options(configured, tls);
         let socket = bind(configured.listen).await?;
@@ -379,7 +428,7 @@ async fn bind_listeners(
 }
 
 /// The part of an intake that a reload replaces.
-fn live(rules: &Rules, mapping: Arc<Mapping>) -> Live {
+fn live(rules: &Rules, mapping: Choice) -> Live {
     Live { mapping, locations: rules.locations.clone(), practice_zone: rules.practice.zone }
 }
 

@@ -6,7 +6,6 @@ use super::client::load;
 use super::{Config, Failure, block_on, out};
 use crate::app;
 use crate::core::effect::TextKind;
-use crate::mapping;
 use crate::outbound::mllp::Connection;
 use crate::outbound::twilio::Filter;
 use crate::settings::{Backend, Settings};
@@ -44,18 +43,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every mapping that a listener names has to exist, and to prove itself by its examples.
+/// Every mapping has to prove itself by its examples, and those that listeners name have to exist.
 fn mappings(settings: &Settings) -> Vec<String> {
     let mut faults = Vec::new();
-    for listener in &settings.listeners {
-        match app::mapping_of(settings, &listener.mapping) {
-            Ok(mapping) => {
-                faults.extend(mapping::check_examples(&mapping).iter().map(ToString::to_string));
-            }
-            Err(fault) => {
-                faults.push(format!("listener {}: {fault}", listener.name));
-            }
-        }
+    if let Err(refused) = app::choices_of(settings) {
+        faults.extend(refused);
     }
     for destination in &settings.destinations {
         if let Err(fault) = app::lane_options(settings, destination) {

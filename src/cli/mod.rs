@@ -7,6 +7,7 @@ mod check;
 mod client;
 pub mod demo;
 mod map;
+mod mappings;
 mod out;
 mod query;
 mod replay;

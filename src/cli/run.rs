@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use super::client::{Beacon, load, open};
 use super::{Config, Failure, block_on};
+use crate::app::watch::Watch;
 use crate::app::{App, Running};
 use crate::clock::Clock;
 use crate::settings::{self, Settings};
@@ -112,11 +113,13 @@ async fn attend(
     // Twice in the watchdog's time, as sd_watchdog_enabled(3) advises.
     let look_every = sd_notify::watchdog_enabled()
         .map_or(LOOK_EVERY, |within| (within / 2).clamp(LOOK_EVERY_MIN, LOOK_EVERY));
+    let mut watch = watch(&running.mapping_paths());
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = signals.hang_up.recv() => reload(config, running, log),
+            () = changed(&mut watch) => reload_mappings(running),
             () = tokio::time::sleep(look_every) => {
                 if running.has_failed() {
                     return Err(Failure::Failed("the engine has stopped; see the log".to_owned()));
@@ -144,18 +147,48 @@ fn reload(config: &Config, running: &Running, log: Option<&LogLevel>) {
             }
             match running.reload(&settings) {
                 Ok(()) => info!("Reloaded: rules, texts, mappings, certificates, log level"),
-                Err(refusal) => {
-                    error!(error = %refusal, "Not reloaded: what was in force stays in force");
-                }
+                Err(faults) => tell_faults(&faults),
             }
         }
         Err(faults) => {
-            for fault in faults.to_string().lines() {
-                error!(fault, "Not reloaded: what was in force stays in force");
-            }
+            let faults: Vec<String> = faults.to_string().lines().map(str::to_owned).collect();
+            running.note_reload(&faults);
+            tell_faults(&faults);
         }
     }
     notify(&[NotifyState::Ready]);
+}
+
+fn reload_mappings(running: &Running) {
+    match running.reload_mappings() {
+        Ok(()) => info!("Reloaded: mappings, after a change of their files"),
+        Err(faults) => tell_faults(&faults),
+    }
+}
+
+fn tell_faults(faults: &[String]) {
+    for fault in faults {
+        error!(fault, "Not reloaded: what was in force stays in force");
+    }
+}
+
+/// Watches the practice's mapping files, if it has any.
+fn watch(paths: &[PathBuf]) -> Option<Watch> {
+    if paths.is_empty() {
+        return None;
+    }
+    let watch = Watch::over(paths);
+    if let Err(refusal) = &watch {
+        warn!(error = %refusal, "Changes of mapping files are not seen; reload by signal");
+    }
+    watch.ok()
+}
+
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn notify(states: &[NotifyState<'_>]) {

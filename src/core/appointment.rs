@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{AppointmentKey, DestinationName, Identifier, Seq, SourceName};
 use super::local_time::LocalTime;
 use super::phone::PhoneNumber;
+use super::share::Sharing;
 use crate::clock::Timestamp;
 use crate::phi::Phi;
 
@@ -277,6 +278,9 @@ pub struct Appointment {
     pub source: SourceName,
     /// Every identifier it was heard under.
     pub ids: Vec<Identifier>,
+    /// Which of its number's appointments it is, and what it knows of the others.
+    #[serde(default, skip_serializing_if = "Sharing::is_alone")]
+    pub sharing: Sharing,
     /// Grows with every change that voids what was planned before.
     pub generation: u32,
     /// What the EHR says.

@@ -145,6 +145,10 @@ pub struct Claim {
     pub share: Share,
 }
 
+/// How many claims one message may make; one that names more patients and times than this is a
+/// list, and not an appointment.
+pub const CLAIMS_MAX: usize = 64;
+
 /// How an appointment's identifiers are shared: by the patients of a group visit, by the times of a
 /// series. One claim is about one patient and one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,11 +171,20 @@ impl Claim {
     /// Renders the public JSON form.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        let mut appointment = self.appointment.to_json();
+        let Share { patients, occurrence, occurrences } = self.share;
+        if patients > 1 {
+            appointment.insert("patients".to_owned(), json!(patients));
+        }
+        if occurrences > 1 {
+            let place = json!({ "number": occurrence, "of": occurrences });
+            appointment.insert("occurrence".to_owned(), place);
+        }
         json!({
             "event": self.event.name(),
             "occurred_at": self.occurred_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "source": self.origin.to_json(),
-            "appointment": self.appointment.to_json(),
+            "appointment": appointment,
             "patient": self.patient.to_json(),
         })
     }
@@ -193,7 +206,7 @@ impl Origin {
 }
 
 impl AppointmentClaim {
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> Map<String, Value> {
         let mut out = Map::new();
         if let Some(first) = self.ids.first() {
             out.insert("id".to_owned(), json!(first.value));
@@ -210,7 +223,7 @@ impl AppointmentClaim {
         put(&mut out, "location", &self.location, |location| json!(location));
         put(&mut out, "provider", &self.provider, |provider| json!(provider));
         put(&mut out, "callback_phone", &self.callback_phone, |phone| json!(phone));
-        Value::Object(out)
+        out
     }
 }
 

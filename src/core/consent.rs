@@ -46,6 +46,9 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
         Effect::SendHl7(write_back) if !is_wished(write_back, scene) => {
             Permission::Never(Reason::Void)
         }
+        Effect::SendHl7(write_back) if is_shared(write_back, scene) => {
+            Permission::Never(Reason::Shared)
+        }
         Effect::SendHl7(_) | Effect::SendSms(_) if is_overdue => Permission::Never(Reason::Overdue),
         Effect::SendHl7(_) => Permission::Go,
         Effect::SendSms(sms) => may_text(sms, scene, rules, now),
@@ -62,6 +65,12 @@ fn is_wished(write_back: &WriteBack, scene: &Scene) -> bool {
         WishState::Reflected | WishState::Failed => false,
     };
     is_open && wish.kind == write_back.wish
+}
+
+/// Whether the number has come to be that of others too since the wish was planned.
+fn is_shared(write_back: &WriteBack, scene: &Scene) -> bool {
+    let known = scene.appointments.get(&write_back.appointment);
+    known.is_some_and(|known| !known.sharing.is_alone())
 }
 
 /// Leaves in a reminder the appointments that it still may speak of, if any is left; the words are

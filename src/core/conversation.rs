@@ -16,6 +16,7 @@ use super::reply::{Intent, fold, read};
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 
 /// How many appointments a question lists at most.
 const OPTIONS_MAX: usize = 9;
@@ -240,6 +241,9 @@ impl Talk<'_> {
             return;
         }
         after.wish = Some(Wish { kind, requested_at: self.now, state: WishState::Requested });
+        if !after.sharing.is_alone() {
+            return self.by_hand(after);
+        }
         let Some(destination) = self.rules.routes.get(&after.source) else {
             // Nobody else tells the practice.
             return self.task(TaskKind::EnterByHand, Some(after.key.clone()));
@@ -255,6 +259,16 @@ impl Talk<'_> {
             due: self.now,
             not_after: self.now + self.rules.delivery.write_back_for,
         });
+    }
+
+    /// Leaves to a person what a message would say for all who share the number.
+    fn by_hand(&mut self, after: &Appointment) {
+        let note = format!("{}; texted: {}", Reason::Shared, self.reply.body.expose());
+        self.task(TaskKind::EnterByHand, Some(after.key.clone()));
+        if let Some(task) = self.decision.tasks.last_mut() {
+            task.note = Phi::new(note);
+        }
+        self.decision.explain(Some(after.key.clone()), "WRITE_BACK", Reason::Shared);
     }
 
     fn unclear(&mut self, open: &[Appointment]) {

@@ -225,7 +225,8 @@ pub enum TaskKind {
     Unclear,
     /// The patient sent CANCEL, which opts out, and may have meant the appointment.
     CancelOrOptOut,
-    /// A wish has to be entered at the EHR by hand: there is no route for it.
+    /// A wish has to be entered at the EHR by hand: there is no route for it, or a message would
+    /// speak for others who share the appointment's number.
     EnterByHand,
     /// A wish could not be brought to the EHR.
     WriteBackFailed,

@@ -20,27 +20,28 @@ use super::reason::Reason;
 use super::reminder;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
+use super::share::{Subject, registered};
 use crate::clock::Timestamp;
 
 /// How far ahead of ours a sender's clock is believed. A message stamped later counts as stamped
 /// then, so that a slip of the year does not make everything after it out of order.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// Decides what a claim changes. `subject` is the key under which the appointment is known, if the
-/// store knows any of its identifiers.
+/// Decides what a claim changes in the row that it is about.
 #[must_use]
 pub fn decide(
-    subject: Option<&AppointmentKey>,
+    subject: Option<&Subject>,
     claim: &Claim,
     scene: &Scene,
     rules: &Rules,
     now: Timestamp,
 ) -> Decision {
-    let before = subject.and_then(|key| scene.appointments.get(key));
+    let subject = subject.cloned().unwrap_or_else(|| Subject::unheard(claim));
+    let before = scene.appointments.get(&subject.key);
     let is_late = before.is_some_and(|known| claim.occurred_at < known.occurred_at);
     let mut after = match before {
         Some(known) => known.clone(),
-        None => first_heard(claim, now),
+        None => first_heard(&subject, claim, now),
     };
     if is_late {
         fill(&mut after, claim);
@@ -49,6 +50,7 @@ pub fn decide(
         after.last_message = Some(scene.seq);
         after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
     }
+    after.sharing.learn(claim.share);
     after.remember(scene.seq);
     let happened = if is_late { None } else { compare(before, &after, claim) };
     let mut turn =
@@ -56,6 +58,7 @@ pub fn decide(
     let mut contact = turn.settle_contacts(&after);
     let reason = turn.settle(&mut after, contact.as_mut(), happened);
     turn.carry(&mut after, contact.as_mut());
+    turn.register(&subject);
     let event = happened.unwrap_or(claim.event).name();
     turn.decision.explain(Some(after.key.clone()), event, reason);
     turn.decision.appointments.push(after);
@@ -121,6 +124,17 @@ impl Turn<'_> {
             spread(contact, self.scene, &mut self.decision);
             let event = if opted_out { "OPTED_OUT" } else { "OPTED_IN" };
             self.decision.explain(None, event, Reason::ConsentBy(ConsentCause::Ehr));
+        }
+    }
+
+    /// Lets the row that is found by the identifiers know of this one.
+    fn register(&mut self, subject: &Subject) {
+        let key = subject.register.as_ref();
+        let Some(register) = key.and_then(|key| self.scene.appointments.get(key)) else { return };
+        let Some(news) = registered(register, subject, self.claim) else { return };
+        if let Some(row) = self.decision.row(&register.key, self.scene) {
+            row.sharing = news.sharing;
+            row.ids = news.ids;
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Each is a type of its own, so that a patient's number cannot be passed where an appointment's is
 //! wanted. None of them is made from patient data except [`AppointmentKey`], which holds the
-//! appointment's number at the EHR.
+//! appointment's number at the EHR, and where several patients share that number the patient's, as
+//! a [`Member`].
 
 use std::fmt;
 
@@ -48,7 +49,14 @@ name! {
 }
 name! {
     /// An appointment: `SOURCE/ID`, where ID is the first identifier that it was ever heard under.
+    ///
+    /// What else tells it apart stands before the slash: `ehr:placer/17` is a placer's number,
+    /// `ehr#2/17` the second time of a series, `ehr~MRN2000/17` one patient of a group.
     AppointmentKey
+}
+name! {
+    /// One patient among those who share an appointment's number, as it is spelled in keys.
+    Member
 }
 name! {
     /// A row of the outbox; travels in the status callback's address.
@@ -58,15 +66,83 @@ name! {
 impl AppointmentKey {
     /// Makes the key of an appointment first heard of under `id` from `source`.
     ///
-    /// The system is part of the key: a filler's 17 and a placer's 17 are two appointments.
+    /// The system is part of the key: a filler's 17 and a placer's 17 are two appointments. What
+    /// stands behind the slash is the number as it came; before it no mark of a key can stand
+    /// unspelled, and a source's name has none. So no number can be another's key.
     #[must_use]
     pub fn of(source: &SourceName, id: &Identifier) -> Self {
         if id.system == Identifier::FILLER {
             Self(format!("{source}/{}", id.value))
         } else {
-            Self(format!("{source}/{}:{}", id.system, id.value))
+            Self(format!("{source}:{}/{}", spelled(&id.system), id.value))
         }
     }
+
+    /// Makes the key of one of the appointments that share the number of this one.
+    #[must_use]
+    pub fn of_part(&self, part: &Part) -> Self {
+        let (head, number) = self.0.split_once('/').unwrap_or((&self.0, ""));
+        let mut key = head.to_owned();
+        if part.occurrence > 1 {
+            key.push_str(&format!("#{}", part.occurrence));
+        }
+        if let Some(member) = &part.member {
+            key.push_str(&format!("~{member}"));
+        }
+        Self(format!("{key}/{number}"))
+    }
+}
+
+/// Which of the appointments under one number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Which of a series, from 1.
+    pub occurrence: u16,
+    /// Whose, if it is not the patient's who was heard of first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Member>,
+}
+
+impl Part {
+    /// Whether it is the appointment that has the number itself for its key.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.occurrence <= 1 && self.member.is_none()
+    }
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { occurrence: 1, member: None }
+    }
+}
+
+impl Member {
+    /// Names a patient by record number.
+    #[must_use]
+    pub fn of_id(id: &str) -> Self {
+        Self(spelled(id))
+    }
+
+    /// Names a patient whose messages give no number; the comma stands in no spelled number.
+    #[must_use]
+    pub fn of_name(family: &str, given: &str) -> Self {
+        Self(format!("{},{}", spelled(family), spelled(given)))
+    }
+}
+
+/// Writes a text so that it holds none of the marks of a key.
+fn spelled(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || ".-_".contains(c);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("%{:02X}", u32::from(c)));
+        }
+    }
+    out
 }
 
 impl OutboxId {
@@ -131,6 +207,10 @@ impl Identifier {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -141,7 +221,7 @@ mod tests {
             .map(|(seq, index)| OutboxId::of(now, Seq(seq), index).control_id())
             .collect();
         assert!(ids.iter().all(|id| id.len() == 20), "{ids:?}");
-        let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+        let distinct: BTreeSet<&String> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
     }
 
@@ -150,6 +230,47 @@ mod tests {
         let source = SourceName::new("ehr");
         let filler = AppointmentKey::of(&source, &Identifier::new("17", "filler"));
         let placer = AppointmentKey::of(&source, &Identifier::new("17", "placer"));
-        assert_eq!((filler.as_str(), placer.as_str()), ("ehr/17", "ehr/placer:17"));
+        assert_eq!((filler.as_str(), placer.as_str()), ("ehr/17", "ehr:placer/17"));
+    }
+
+    #[test]
+    fn times_and_patients_under_one_number_have_keys_of_their_own() {
+        let key = AppointmentKey::of(&SourceName::new("ehr"), &Identifier::new("1/7", "filler"));
+        let part = |occurrence, member: Option<&str>| {
+            key.of_part(&Part { occurrence, member: member.map(Member::of_id) }).0
+        };
+        assert_eq!(part(1, None), "ehr/1/7");
+        assert_eq!(part(2, None), "ehr#2/1/7");
+        assert_eq!(part(1, Some("MRN2000")), "ehr~MRN2000/1/7");
+        assert_eq!(part(12, Some("a~/b")), "ehr#12~a%7E%2Fb/1/7");
+        assert_eq!(Member::of_name("Roe", "Ann Lee").as_str(), "Roe,Ann%20Lee");
+    }
+    type Named = (String, Option<String>, u16, Option<(String, Option<String>)>);
+
+    /// Appointments whose identifiers and patients are made of what means something in a key.
+    fn named() -> impl Strategy<Value = Named> {
+        let marks = || "[#~/:,%2\0é]{0,3}";
+        let member = proptest::option::of((marks(), proptest::option::of(marks())));
+        (marks(), proptest::option::of(marks()), 1_u16..4, member)
+    }
+
+    fn key_of((value, system, occurrence, member): &Named) -> AppointmentKey {
+        let system = system.as_deref().unwrap_or(Identifier::FILLER);
+        let member = member.as_ref().map(|(name, given)| match given {
+            Some(given) => Member::of_name(name, given),
+            None => Member::of_id(name),
+        });
+        AppointmentKey::of(&SourceName::new("ehr"), &Identifier::new(value, system))
+            .of_part(&Part { occurrence: *occurrence, member })
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_appointments_have_one_key(
+            all in proptest::collection::btree_set(named(), 200..600),
+        ) {
+            let keys: BTreeSet<AppointmentKey> = all.iter().map(key_of).collect();
+            prop_assert_eq!(keys.len(), all.len());
+        }
     }
 }

@@ -4,19 +4,20 @@
 //! patient hears of it, is decided in [`super::ehr`].
 
 use super::appointment::{Appointment, Disposition, Patient, Status};
-use super::claim::{Claim, EhrEvent};
+use super::claim::{Claim, EhrEvent, PatientClaim};
 use super::field::Field;
-use super::ids::{AppointmentKey, Identifier};
+use super::ids::Identifier;
+use super::share::{Sharing, Subject, is_same};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 
 /// An appointment as it is before its first message is applied.
-pub(super) fn first_heard(claim: &Claim, now: Timestamp) -> Appointment {
-    let unknown = Identifier::new("", Identifier::FILLER);
-    let id = claim.appointment.ids.first().unwrap_or(&unknown);
+pub(super) fn first_heard(subject: &Subject, claim: &Claim, now: Timestamp) -> Appointment {
     Appointment {
-        key: AppointmentKey::of(&claim.origin.source, id),
+        key: subject.key.clone(),
         source: claim.origin.source.clone(),
         ids: Vec::new(),
+        sharing: Sharing { part: subject.part.clone(), ..Sharing::default() },
         generation: 0,
         status: status_of(claim.event),
         disposition: Disposition::Queued,
@@ -93,6 +94,15 @@ fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Stat
 
 fn merge_patient(held: &mut Patient, claim: &Claim) {
     let said = &claim.patient;
+    if said.id.value().is_some() && !is_same(said, held) {
+        if has_same_name(said, held) {
+            // The person has got another number.
+            held.ids.clear();
+        } else {
+            // A correction: nothing that is known is this person's, least of all the phone.
+            *held = Patient::default();
+        }
+    }
     said.id.update(&mut held.id);
     add_ids(&mut held.ids, &said.ids);
     said.given.update(&mut held.given);
@@ -104,6 +114,17 @@ fn merge_patient(held: &mut Patient, claim: &Claim) {
         Field::Null => held.deceased = false,
         Field::Value(deceased) => held.deceased = deceased,
     }
+}
+
+/// Whether the names that are said and held are the same; what is not said is not another name.
+fn has_same_name(said: &PatientClaim, held: &Patient) -> bool {
+    let is_same = |said: &Field<Phi<String>>, held: &Option<Phi<String>>| match said {
+        Field::Value(said) => held
+            .as_ref()
+            .is_some_and(|held| held.expose().to_lowercase() == said.expose().to_lowercase()),
+        Field::Absent | Field::Null => true,
+    };
+    is_same(&said.family, &held.family) && is_same(&said.given, &held.given)
 }
 
 /// Takes from an older message only what no newer one has said.
@@ -122,7 +143,7 @@ pub(super) fn fill(after: &mut Appointment, claim: &Claim) {
     patient.language.fill(&mut after.patient.language);
 }
 
-fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
+pub(super) fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {
     for id in said {
         if !held.contains(id) {
             held.push(id.clone());

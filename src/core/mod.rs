@@ -24,20 +24,22 @@ pub mod reply;
 pub mod rules;
 pub mod scene;
 pub mod sending;
+pub mod share;
 pub mod timer;
 
 use crate::clock::Timestamp;
 use event::Event;
-use ids::AppointmentKey;
 use rules::Rules;
 use scene::{Decision, Scene};
+use share::Subject;
 
 /// Decides what follows from an event.
 ///
-/// `subject` is the key of the appointment that a claim's identifiers are known under, if any.
+/// `subject` is the row that a claim is about, as [`share::targets`] finds it; without it a claim is
+/// about an appointment that nobody has heard of.
 #[must_use]
 pub fn decide(
-    subject: Option<&AppointmentKey>,
+    subject: Option<&Subject>,
     event: &Event,
     scene: &Scene,
     rules: &Rules,

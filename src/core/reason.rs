@@ -106,6 +106,8 @@ pub enum Reason {
     GivenUp(String),
     /// A later time than an effect may be performed at has come.
     Overdue,
+    /// Several patients or times share the appointment's number: staff have a task.
+    Shared,
     /// There is no such appointment or effect.
     Unknown,
 }
@@ -164,6 +166,9 @@ impl fmt::Display for Reason {
             Self::InDoubt => "it is not known whether it was accepted; will be looked into",
             Self::GivenUp(why) => return write!(f, "given up: {why}"),
             Self::Overdue => "too late to be of use",
+            Self::Shared => {
+                "several patients or times share the number, so that a message would speak for all"
+            }
             Self::Unknown => "not known here",
         };
         f.write_str(text)

@@ -57,6 +57,10 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
             decision.tasks.push(text_failed(&row, now));
         }
+        Effect::SendHl7(write_back) if reason == Reason::Shared => {
+            advance_wish(&mut decision, write_back, scene, |_| WishState::Requested);
+            decision.tasks.push(by_hand(&row, scene, now));
+        }
         Effect::SendHl7(_) | Effect::SendSms(_) => release(&mut decision, &row, scene),
     }
     decision.explain(main_appointment(&row), "SEND", reason);
@@ -232,6 +236,18 @@ fn text_failed(row: &Outgoing, now: Timestamp) -> Task {
         appointment: main_appointment(row),
         phone,
         note: Phi::new(row.error.clone().unwrap_or_default()),
+        at: now,
+    }
+}
+
+fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
+    let appointment = main_appointment(row);
+    let known = appointment.as_ref().and_then(|key| scene.appointments.get(key));
+    Task {
+        kind: TaskKind::EnterByHand,
+        phone: known.and_then(|known| known.patient.phone.clone()),
+        appointment,
+        note: Phi::new(Reason::Shared.to_string()),
         at: now,
     }
 }

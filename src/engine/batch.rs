@@ -276,6 +276,10 @@ fn index_ids(
     before: Option<&Appointment>,
     after: &Appointment,
 ) -> Result<(), Error> {
+    if !after.sharing.part.is_first() {
+        // One of several is found by way of the row that has the number for its key.
+        return Ok(());
+    }
     let known = before.map_or(&[][..], |before| &before.ids);
     for id in after.ids.iter().filter(|id| !known.contains(id)) {
         // A filler's number that the key is made of needs no other entry; `find` looks there.

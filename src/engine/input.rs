@@ -9,9 +9,9 @@ use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::delivery::Outgoing;
 use crate::core::event::Event;
-use crate::core::ids::{Seq, SourceName};
+use crate::core::ids::{OutboxId, Seq, SourceName};
 use crate::core::reason::Outcome;
-use crate::store::Category;
+use crate::store::{Category, Key};
 
 /// A message as a feed received and read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,12 @@ pub struct Received {
     pub sender: String,
     /// The mapping that read it.
     pub mapping: String,
+    /// The digest of that mapping's files.
+    pub mapping_hash: String,
+    /// Why that mapping, if it was chosen by what the message tells.
+    pub detected: Option<String>,
+    /// Which rule gave each value, and where the value stands; the short form of an explanation.
+    pub trace: String,
     /// The bytes as they came.
     pub raw: Vec<u8>,
     /// What it was read as.
@@ -104,6 +110,64 @@ pub(crate) enum Input {
         /// Where the work goes.
         reply: oneshot::Sender<Vec<Work>>,
     },
+}
+
+/// What one commit takes.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) received: Vec<(Box<Received>, oneshot::Sender<Verdict>)>,
+    pub(super) events: Vec<(Box<Event>, oneshot::Sender<Answer>)>,
+    pub(super) timers: Vec<Due>,
+    pub(super) sends: Vec<Send>,
+    /// Reports of the engine's own.
+    pub(super) returned: Vec<Event>,
+    /// The order in which messages and events came, which is the order they are decided in.
+    pub(super) order: Vec<Kind>,
+}
+
+impl Inputs {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.order.is_empty()
+            && self.timers.is_empty()
+            && self.sends.is_empty()
+            && self.returned.is_empty()
+    }
+
+    /// Takes off the later half of what came from outside: a few messages may come to more rows
+    /// than one commit holds.
+    pub(super) fn split(&mut self) -> Self {
+        let order = self.order.split_off(self.order.len() / 2);
+        let is_message = |kind: &&Kind| matches!(kind, Kind::Received);
+        let received = self.order.iter().filter(is_message).count();
+        Self {
+            received: self.received.split_off(received),
+            events: self.events.split_off(self.order.len() - received),
+            order,
+            ..Self::default()
+        }
+    }
+}
+
+/// A timer whose moment has come, with the row that says so.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) event: Event,
+    pub(super) key: Key,
+}
+
+/// An effect whose moment has come, with the row that says so.
+#[derive(Debug)]
+pub(super) struct Send {
+    pub(super) lane: Lane,
+    pub(super) outbox: OutboxId,
+    pub(super) key: Key,
+}
+
+/// What comes from outside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Received,
+    Event,
 }
 
 /// How long a caller waits for the engine before it counts as stuck.

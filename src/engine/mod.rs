@@ -8,6 +8,7 @@ mod agenda;
 pub mod batch;
 mod handle;
 mod input;
+pub mod recorded;
 pub mod render;
 pub mod rows;
 mod turn;
@@ -26,14 +27,14 @@ use crate::core::appointment::Appointment;
 use crate::core::delivery::{Failure, Outgoing, Report, State};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
-use crate::core::ids::{AppointmentKey, OutboxId, Seq};
+use crate::core::ids::{AppointmentKey, Seq};
 use crate::core::rules::Rules;
-use crate::store::{self, Category, Key, Order, Range, Store, Table};
+use crate::store::{self, Category, Order, Range, Store, Table};
 use agenda::Agenda;
 use batch::{Batch, Error};
 pub use handle::{Handle, Pending};
-use input::Input;
 pub use input::{ANSWER_WITHIN, Answer, Reading, Received, Verdict, Work};
+use input::{Due, Input, Inputs, Kind, Send};
 use rows::{Filed, Lane};
 use turn::Frame;
 
@@ -80,48 +81,6 @@ struct Answers {
     verdicts: Vec<Verdict>,
     decided: Vec<Answer>,
     work: BTreeMap<Lane, Vec<Outgoing>>,
-}
-
-#[derive(Debug, Default)]
-struct Inputs {
-    received: Vec<(Box<Received>, oneshot::Sender<Verdict>)>,
-    events: Vec<(Box<Event>, oneshot::Sender<Answer>)>,
-    timers: Vec<Due>,
-    sends: Vec<Send>,
-    /// Reports of the engine's own.
-    returned: Vec<Event>,
-    /// The order in which messages and events came, which is the order they are decided in.
-    order: Vec<Kind>,
-}
-
-impl Inputs {
-    const fn is_empty(&self) -> bool {
-        self.order.is_empty()
-            && self.timers.is_empty()
-            && self.sends.is_empty()
-            && self.returned.is_empty()
-    }
-}
-
-/// A timer whose moment has come, with the row that says so.
-#[derive(Debug)]
-struct Due {
-    event: Event,
-    key: Key,
-}
-
-/// An effect whose moment has come, with the row that says so.
-#[derive(Debug)]
-struct Send {
-    lane: Lane,
-    outbox: OutboxId,
-    key: Key,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Received,
-    Event,
 }
 
 impl Engine {
@@ -278,7 +237,7 @@ impl Engine {
         Ok(wake)
     }
 
-    fn commit(&mut self, inputs: Inputs, now: Timestamp) -> Result<(), Error> {
+    fn commit(&mut self, mut inputs: Inputs, now: Timestamp) -> Result<(), Error> {
         let rules =
             Arc::clone(&*self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner));
         let frame = Frame { rules: &rules, now };
@@ -304,6 +263,12 @@ impl Engine {
                     self.agenda.forget();
                     tries += 1;
                     debug!("A batch is decided again after a conflict");
+                }
+                Err(store::Error::CommitSize { .. }) if inputs.order.len() > 1 => {
+                    self.agenda.forget();
+                    let second = inputs.split();
+                    self.commit(inputs, now)?;
+                    return self.commit(second, now);
                 }
                 Err(refusal) => return self.refuse(inputs, refusal, now),
             }

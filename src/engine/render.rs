@@ -13,7 +13,15 @@ use crate::core::reason::Outcome;
 /// Renders an appointment for people and scripts.
 #[must_use]
 pub fn appointment_json(row: &Appointment) -> Value {
-    json!({
+    let (sharing, mut others) = (&row.sharing, json!({}));
+    if sharing.has_patients() {
+        others = json!({ "shared": true });
+    }
+    if sharing.has_times() {
+        let place = json!({ "number": sharing.part.occurrence, "of": sharing.occurrences });
+        others = joined(others, json!({ "occurrence": place }));
+    }
+    let row = json!({
         "key": row.key,
         "status": row.status,
         "disposition": row.disposition.to_string(),
@@ -28,7 +36,8 @@ pub fn appointment_json(row: &Appointment) -> Value {
         "timers": row.timers,
         "wish": row.wish,
         "created_at": row.created_at,
-    })
+    });
+    joined(row, others)
 }
 
 /// Renders what was decided about one appointment, and why.

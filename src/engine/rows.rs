@@ -118,6 +118,16 @@ pub struct MessageMeta {
     pub sender: String,
     /// The mapping that read it.
     pub mapping: String,
+    /// The digest of that mapping's files.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mapping_hash: String,
+    /// Why that mapping, if it was chosen by what the message tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected: Option<String>,
+    /// Which rule gave each value, and where the value stands: the mapping's short form, without
+    /// values.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace: String,
     /// What became of it.
     pub filed: Filed,
     /// The entry that this one repeats, if an operator had it read again.

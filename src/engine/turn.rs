@@ -19,11 +19,8 @@ use crate::core::phone::PhoneNumber;
 use crate::core::reason::{Outcome, Reason};
 use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
-use crate::core::{decide, ehr};
+use crate::core::{decide, ehr, share};
 use crate::store::Table;
-
-/// More effects or tasks than one event ever has; it keeps those of one message's events apart.
-const EFFECTS_MAX: usize = 64;
 
 /// What every turn of a batch shares.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +67,9 @@ pub(crate) fn receive(
             trigger: received.trigger.clone(),
             sender: received.sender.clone(),
             mapping: received.mapping.clone(),
+            mapping_hash: received.mapping_hash.clone(),
+            detected: received.detected.clone(),
+            trace: received.trace.clone(),
             filed: filed.clone(),
             replay_of: received.replay_of,
         }),
@@ -93,8 +93,9 @@ fn file(
     match &received.reading {
         Reading::Claims(claims) => {
             let mut outcomes = Vec::new();
-            for claim in claims.iter().enumerate() {
-                outcomes.extend(claimed(batch, frame, seq, claim)?);
+            let mut effects = 0;
+            for claim in claims {
+                outcomes.extend(claimed(batch, frame, seq, &mut effects, claim)?);
             }
             let count = u32::try_from(claims.len()).unwrap_or(u32::MAX);
             Ok((Filed::Events(count), outcomes))
@@ -126,19 +127,48 @@ fn settle_quarantine(
     Ok(())
 }
 
+/// Takes one claim of a message, which may be about several rows; `effects` counts what the message
+/// has come to so far.
 fn claimed(
     batch: &mut Batch<'_>,
     frame: Frame<'_>,
     seq: Seq,
-    (index, claim): (usize, &Claim),
+    effects: &mut usize,
+    claim: &Claim,
 ) -> Result<Vec<Outcome>, Error> {
-    let subject = batch.find(&claim.origin.source, &claim.appointment.ids)?;
-    let effects_before = index * EFFECTS_MAX;
-    let mut scene = Scene { seq, effects_before, ..Scene::default() };
-    let before = match &subject {
+    let known = batch.find(&claim.origin.source, &claim.appointment.ids)?;
+    let mut register = match &known {
         Some(key) => batch.appointment(key)?,
         None => None,
     };
+    let targets = share::targets(claim, register.as_ref(), |key| batch.appointment(key))?;
+    let mut outcomes = Vec::new();
+    for target in targets {
+        // The row at hand is as it is only until the first of the targets is decided.
+        let before = match register.take().filter(|row| row.key == target.subject.key) {
+            Some(row) => Some(row),
+            None => batch.appointment(&target.subject.key)?,
+        };
+        let mut scene = Scene { seq, effects_before: *effects, ..Scene::default() };
+        if let Some(register) = &target.subject.register {
+            add_appointment(batch, &mut scene, register)?;
+        }
+        add_claimed(batch, &mut scene, before, &target.claim)?;
+        let event = Event::Claimed(Box::new(target.claim));
+        let decision = decide(Some(&target.subject), &event, &scene, frame.rules, frame.now);
+        *effects += decision.effects.len().max(decision.tasks.len());
+        outcomes.extend(collect(batch, frame, &scene, decision)?);
+    }
+    Ok(outcomes)
+}
+
+/// Adds the row that a claim is about, and of its phones what the claim touches.
+fn add_claimed(
+    batch: &mut Batch<'_>,
+    scene: &mut Scene,
+    before: Option<Appointment>,
+    claim: &Claim,
+) -> Result<(), Error> {
     let phones: BTreeSet<PhoneNumber> = ehr::phones(before.as_ref(), claim).cloned().collect();
     let was_dead = before.as_ref().is_some_and(|before| before.patient.deceased);
     if let Some(before) = before {
@@ -147,17 +177,15 @@ fn claimed(
     for phone in phones {
         let Some(contact) = batch.contact(&phone)? else { continue };
         if touches_all(claim, was_dead, &contact) {
-            add_contact(batch, &mut scene, &phone)?;
+            add_contact(batch, scene, &phone)?;
             continue;
         }
         if let Some(held) = &contact.held {
-            add_appointment(batch, &mut scene, &held.appointment.clone())?;
+            add_appointment(batch, scene, &held.appointment.clone())?;
         }
         scene.contacts.insert(phone, contact);
     }
-    let event = Event::Claimed(Box::new(claim.clone()));
-    let decision = decide(subject.as_ref(), &event, &scene, frame.rules, frame.now);
-    collect(batch, frame, &scene, decision)
+    Ok(())
 }
 
 /// Whether a claim concerns every appointment of its phone, so that all have to be at hand: news of

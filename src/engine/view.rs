@@ -88,7 +88,7 @@ impl Subject {
 /// The reading side of a store.
 #[derive(Debug, Clone)]
 pub struct View {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl View {
@@ -119,25 +119,29 @@ impl View {
         }
     }
 
-    /// Reads an appointment by key or by one of its identifiers.
+    /// Reads an appointment by key or by one of its identifiers; where several share one, the first.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn appointment(&self, name: &str) -> Result<Option<Appointment>, Error> {
-        let key = AppointmentKey::new(name);
-        if let Some(row) = self.store.get(&rows::appointment(&key)?)? {
-            return Ok(Some(rows::decode(Table::Appointment, &row.value)?));
+        let mut found = self.by_key(name)?;
+        if found.is_some() {
+            return Ok(found);
         }
-        let mut found = None;
         self.scan(Table::Appointment, Order::Ascending, |_, row| {
             let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
-            if row.ids.iter().any(|id| id.value == name) {
+            if row.sharing.part.is_first() && row.ids.iter().any(|id| id.value == name) {
                 found = Some(row);
                 return Ok(false);
             }
             Ok(true)
         })?;
         Ok(found)
+    }
+
+    fn by_key(&self, name: &str) -> Result<Option<Appointment>, Error> {
+        let row = self.store.get(&rows::appointment(&AppointmentKey::new(name))?)?;
+        Ok(row.map(|row| rows::decode(Table::Appointment, &row.value)).transpose()?)
     }
 
     /// Reads a row of the outbox.
@@ -269,18 +273,20 @@ impl View {
 
     /// The entries of the appointments that a filter names; `None` if it names none.
     fn entries_of(&self, filter: &Filter) -> Result<Option<BTreeSet<Seq>>, Error> {
+        let mut named = Filter { status: None, since: None, until: None, ..filter.clone() };
         if let Some(name) = &filter.appointment {
-            let found = self.appointment(name)?.map(|row| row.history).unwrap_or_default();
-            return Ok(Some(found.into_iter().collect()));
-        }
-        if filter.patient.is_none() && filter.phone.is_none() {
+            if let Some(row) = self.by_key(name)? {
+                return Ok(Some(row.history.into_iter().collect()));
+            }
+            // A number may be that of several rows.
+            named = Filter { appointment: Some(name.clone()), ..Filter::default() };
+        } else if filter.patient.is_none() && filter.phone.is_none() {
             return Ok(None);
         }
         let mut seqs = BTreeSet::new();
         self.scan(Table::Appointment, Order::Ascending, |_, row| {
             let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
-            if is_wanted(&row, &Filter { status: None, since: None, until: None, ..filter.clone() })
-            {
+            if is_wanted(&row, &named) {
                 seqs.extend(row.history);
             }
             Ok(true)

@@ -17,6 +17,8 @@ pub struct SegmentName([u8; 3]);
 impl SegmentName {
     /// The header's name.
     pub const MSH: Self = Self(*b"MSH");
+    /// The name of the head of a group of resources.
+    pub const RGS: Self = Self(*b"RGS");
     /// The acknowledgment's name.
     pub const MSA: Self = Self(*b"MSA");
 

@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
 use crate::core::phone::{PhoneNumber, Region};
+use crate::engine::recorded::RecordedMessage;
 use crate::engine::render::outcome_json;
 use crate::engine::rows::Cause;
 use crate::engine::view::{Filter, Subject};
@@ -25,6 +26,8 @@ use crate::engine::{Answer, Reading, Verdict};
 
 /// How many rows a query gives if it does not say.
 pub const LIMIT_DEFAULT: usize = 100;
+/// How many messages come with their bytes at most: their bytes are bounded besides.
+pub const RECORDED_MAX: usize = 1_000;
 /// How many rows a query gives at most.
 pub const LIMIT_MAX: usize = 10_000;
 
@@ -114,6 +117,24 @@ pub struct Replay {
     pub notify: bool,
 }
 
+/// Which messages are wanted as they came, the oldest first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Not older; as in [`Narrowing`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Not newer, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only behind this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
 /// Where a backup goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +146,10 @@ pub struct BackupTo {
 pub(super) fn router(context: Context) -> Router<Context> {
     Router::new()
         .route("/query/{subject}", get(query))
+        .route("/messages/recorded", get(recorded))
         .route("/messages/{seq}/raw", get(raw))
+        .route("/messages/{seq}/explain", get(explain))
+        .route("/map/{source}", post(map))
         .route("/replay", post(replay))
         .route("/appointments/remind", post(remind))
         .route("/store/stats", get(stats))
@@ -178,6 +202,36 @@ async fn query(
     read(move || view.query(subject, &filter).map_err(|error| error.to_string())).await
 }
 
+async fn recorded(State(context): State<Context>, Query(wanted): Query<Recorded>) -> Response {
+    let narrowing = Narrowing {
+        since: wanted.since,
+        until: wanted.until,
+        limit: wanted.limit,
+        ..Narrowing::default()
+    };
+    let filter = match narrowing.filter(context.clock.now()) {
+        Ok(filter) => filter,
+        Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),
+    };
+    let view = context.handle.view();
+    let after = wanted.after.map(Seq);
+    read(move || {
+        let limit = filter.limit.min(RECORDED_MAX);
+        let found = view.recorded(filter.since, filter.until, after, limit);
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(found.iter().map(recorded_json).collect::<Vec<_>>())
+    })
+    .await
+}
+
+/// Renders a message as it came, its bytes in base64.
+#[must_use]
+pub fn recorded_json(message: &RecordedMessage) -> Value {
+    use base64::Engine as _;
+    let raw = base64::engine::general_purpose::STANDARD.encode(&message.raw);
+    json!({ "seq": message.seq, "at": message.at, "source": message.source, "raw": raw })
+}
+
 async fn raw(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
     let view = context.handle.view();
     match tokio::task::spawn_blocking(move || view.entry(Seq(seq))).await {
@@ -188,6 +242,41 @@ async fn raw(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
         Ok(Err(_)) | Err(_) => {
             problem(StatusCode::INTERNAL_SERVER_ERROR, "the entry cannot be read", None)
         }
+    }
+}
+
+/// How a stored message was read, and how it would be read now.
+async fn explain(State(context): State<Context>, Path(seq): Path<u64>) -> Response {
+    let view = context.handle.view();
+    let entry = tokio::task::spawn_blocking(move || view.entry(Seq(seq))).await;
+    let Ok(Ok(Some((entry, raw)))) = entry else {
+        return problem(StatusCode::NOT_FOUND, "there is no such entry", Some("seq"));
+    };
+    let Cause::Message(meta) = entry.cause else {
+        return problem(StatusCode::NOT_FOUND, "this entry is no message", Some("seq"));
+    };
+    let Some(intake) = context.intakes.iter().find(|intake| intake.source == meta.source) else {
+        let detail = "its source is no longer configured";
+        return problem(StatusCode::NOT_FOUND, detail, Some("source"));
+    };
+    let then = json!({
+        "mapping": meta.mapping, "mapping_hash": meta.mapping_hash, "detected": meta.detected,
+        "filed": meta.filed, "trace": intake.trace(&meta.mapping, &meta.mapping_hash, &meta.trace),
+    });
+    let now = intake.explain(&raw, context.clock.now());
+    Json(json!({ "seq": seq, "then": then, "now": now })).into_response()
+}
+
+/// What a feed's mapping makes of messages that are posted; nothing is stored.
+async fn map(
+    State(context): State<Context>,
+    Path(source): Path<String>,
+    raw: axum::body::Bytes,
+) -> Response {
+    let intake = context.intakes.iter().find(|intake| intake.source.as_str() == source);
+    match intake {
+        Some(intake) => Json(intake.explain(&raw, context.clock.now())).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such source", Some("source")),
     }
 }
 

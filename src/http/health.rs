@@ -22,6 +22,8 @@ const COUNTED_MAX: usize = 10_000;
 pub enum Part {
     /// Working.
     Up,
+    /// Working, but not as it should, with a reason.
+    Impaired(String),
     /// Not working, with a reason.
     Down(String),
 }
@@ -57,7 +59,7 @@ pub(super) async fn ready(
     let checked = context.clone();
     let store = tokio::task::spawn_blocking(move || store(&checked)).await;
     parts.insert("store".to_owned(), store.unwrap_or_else(|_| Part::Down("panicked".to_owned())));
-    let is_ready = parts.values().all(|part| *part == Part::Up);
+    let is_ready = !parts.values().any(|part| matches!(part, Part::Down(_)));
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     if !may_look(&context, peer, &headers) {
         // From afar only the answer itself: details help an attacker.
@@ -67,6 +69,7 @@ pub(super) async fn ready(
         .into_iter()
         .map(|(name, part)| match part {
             Part::Up => (name, "up".to_owned()),
+            Part::Impaired(why) => (name, format!("impaired: {why}")),
             Part::Down(why) => (name, format!("down: {why}")),
         })
         .collect();

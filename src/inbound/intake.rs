@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use chrono::TimeDelta;
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::core::ids::{Seq, SourceName};
@@ -16,7 +17,7 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::engine::{Reading, Received};
 use crate::hl7::{self, Charset, Message, batch, charset};
-use crate::mapping::{Mapping, Outcome, Site};
+use crate::mapping::{Choice, Chosen, Outcome, Site, Trace};
 
 /// Where messages of one feed are read.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ pub struct Intake {
 /// The part of an intake that a reload replaces.
 #[derive(Debug)]
 pub struct Live {
-    /// How messages are read.
-    pub mapping: Arc<Mapping>,
+    /// Which mapping reads a message.
+    pub mapping: Choice,
     /// The practice's places.
     pub locations: BTreeMap<String, Place>,
     /// The zone where nothing else is known.
@@ -177,41 +178,77 @@ impl Intake {
         let live = self.live();
         let mut received = self.received(raw, peer, Reading::NoEvent(String::new()));
         name(&mut received, &header);
-        received.mapping = live.mapping.name().to_owned();
-        let (reading, trouble) = self.reading(&msg, &header, &live, now);
+        let chosen = live.mapping.of(&msg, &self.source);
+        received.mapping = chosen.mapping.name().to_owned();
+        received.mapping_hash = chosen.mapping.hash().to_owned();
+        received.detected = chosen.because.map(str::to_owned);
+        let site = self.site(&live);
+        if let Some((reading, trouble)) = self.beforehand(&msg, &header) {
+            received.reading = reading;
+            return Parsed { received, request: Some(msg), trouble };
+        }
+        let (outcome, trace) = chosen.mapping.apply_traced(&msg, &site, now);
+        received.trace = trace.into_stored();
+        let (reading, trouble) = match outcome {
+            Outcome::Claims(claims) => (Reading::Claims(claims), Trouble::None),
+            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.sentence), Trouble::None),
+            Outcome::Failed(fault) => (Reading::Fault(fault.to_string()), Trouble::Mapping),
+        };
         received.reading = reading;
         Parsed { received, request: Some(msg), trouble }
     }
 
-    fn reading(
-        &self,
-        msg: &Message,
-        header: &hl7::Header,
-        live: &Live,
-        now: Timestamp,
-    ) -> (Reading, Trouble) {
-        if hl7::is_acknowledgment(msg) {
-            let reason = "acknowledgment: an answer, not an event";
-            return (Reading::NoEvent(reason.to_owned()), Trouble::None);
-        }
-        let is_for_us =
-            self.processing_ids.is_empty() || self.processing_ids.contains(&header.processing_id);
-        if !is_for_us {
-            let reason = format!("processing id {} is not taken here", header.processing_id);
-            return (Reading::NoEvent(reason), Trouble::NotForUs);
-        }
-        let site = Site {
+    /// What is known about the feed besides its messages.
+    fn site<'a>(&'a self, live: &'a Live) -> Site<'a> {
+        Site {
             source: &self.source,
             zone: self.zone,
             practice_zone: live.practice_zone,
             region: self.region,
             locations: &live.locations,
-        };
-        match live.mapping.apply(msg, &site, now) {
-            Outcome::Claims(claims) => (Reading::Claims(claims), Trouble::None),
-            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.sentence), Trouble::None),
-            Outcome::Failed(fault) => (Reading::Fault(fault.to_string()), Trouble::Mapping),
         }
+    }
+
+    /// Reads messages with the mapping in force, explains each step, and changes nothing.
+    #[must_use]
+    pub fn explain(&self, raw: &[u8], now: Timestamp) -> Vec<Value> {
+        let fault = |fault: String| json!({ "event": null, "fault": fault });
+        let decoded = match charset::decode(raw, self.charset) {
+            Ok(decoded) => decoded,
+            Err(refusal) => return vec![fault(refusal.to_string())],
+        };
+        let live = self.live();
+        let site = self.site(&live);
+        let explain = |text: &&str| match Message::read(text) {
+            Ok(msg) => explained(live.mapping.of(&msg, &self.source), &msg, &site, now),
+            Err(refusal) => vec![fault(refusal.to_string())],
+        };
+        batch::split(&decoded.text).messages.iter().flat_map(explain).collect()
+    }
+
+    /// Renders a stored trace; the lines are those of the files at the time, so the files are only
+    /// named if the mapping is still the same.
+    #[must_use]
+    pub fn trace(&self, name: &str, hash: &str, stored: &str) -> Value {
+        let live = self.live();
+        let mapping = live.mapping.named(name).filter(|mapping| mapping.hash() == hash);
+        let files = mapping.map(|mapping| mapping.files()).unwrap_or_default();
+        Trace::from_stored(stored.to_owned()).to_json(files)
+    }
+
+    /// What is decided before any mapping is asked.
+    fn beforehand(&self, msg: &Message, header: &hl7::Header) -> Option<(Reading, Trouble)> {
+        if hl7::is_acknowledgment(msg) {
+            let reason = "acknowledgment: an answer, not an event";
+            return Some((Reading::NoEvent(reason.to_owned()), Trouble::None));
+        }
+        let is_for_us =
+            self.processing_ids.is_empty() || self.processing_ids.contains(&header.processing_id);
+        if !is_for_us {
+            let reason = format!("processing id {} is not taken here", header.processing_id);
+            return Some((Reading::NoEvent(reason), Trouble::NotForUs));
+        }
+        None
     }
 
     fn fault(&self, raw: &[u8], peer: &str, trouble: Trouble, fault: String) -> Parsed {
@@ -227,11 +264,32 @@ impl Intake {
             trigger: String::new(),
             sender: String::new(),
             mapping: String::new(),
+            mapping_hash: String::new(),
+            detected: None,
+            trace: String::new(),
             raw,
             reading,
             replay_of: None,
         }
     }
+}
+
+/// Renders what a message is read as: one object for each event, with its explanation.
+#[must_use]
+pub fn explained(chosen: Chosen<'_>, msg: &Message, site: &Site<'_>, now: Timestamp) -> Vec<Value> {
+    let (outcome, explanations) = chosen.mapping.explain(msg, site, now);
+    let mut rows = outcome.to_json(&chosen.mapping.origin(msg, site));
+    let explanations = explanations.iter().map(Some).chain(std::iter::repeat(None));
+    for (row, explanation) in rows.iter_mut().zip(explanations) {
+        let Some(object) = row.as_object_mut() else { continue };
+        if let Some(because) = chosen.because {
+            object.insert("detected".to_owned(), because.into());
+        }
+        if let Some(explanation) = explanation {
+            object.insert("explain".to_owned(), explanation.to_json());
+        }
+    }
+    rows
 }
 
 fn name(received: &mut Received, header: &hl7::Header) {

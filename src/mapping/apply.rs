@@ -1,7 +1,8 @@
 //! From one message to what it claims.
 //!
-//! First the trigger and the filters say whether there is an event at all; then every field is
-//! read; then trigger and status are weighed, and what an event cannot do without is demanded.
+//! First the trigger and the filters say whether there is an event at all; then, for each patient and
+//! time that the message tells of, every field is read, trigger and status are weighed, and what an
+//! event cannot do without is demanded.
 
 use chrono::TimeDelta;
 
@@ -10,19 +11,20 @@ use super::explain::{Explanation, Listener};
 use super::normalise::duration::MINUTES_MAX;
 use super::normalise::time::Zones;
 use super::output::Output;
-use super::path::NULL;
 use super::read::Reader;
 use super::record::{Note, Recorder, Silent};
 use super::source::Look;
-use super::spec::{Action, Heed};
+use super::spec::{Action, Heed, TriggerRule};
 use super::table::Code;
+use super::trace::{Trace, Tracer};
+use super::view::{EVENTS_MAX, Share, View};
 use super::{Error, NoEvent, Outcome, Site};
 use crate::clock::Timestamp;
 use crate::core::appointment::{Location, Provider, Status};
-use crate::core::claim::{AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim, Share};
+use crate::core::claim::{self as claims, AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim};
 use crate::core::field::Field;
 use crate::core::local_time::{LocalTime, Settled};
-use crate::hl7::{Message, SegmentName};
+use crate::hl7::Message;
 use crate::phi::Phi;
 
 /// How far ahead of the receiver's clock a sender's may be; beyond that MSH-7 is not believed.
@@ -35,79 +37,139 @@ impl Mapping {
         self.run(msg, site, received_at, &mut Silent)
     }
 
-    /// Reads a message and tells for each field where its value comes from and what was tried.
+    /// Reads a message and keeps, in a few bytes, where each value comes from.
+    #[must_use]
+    pub fn apply_traced(
+        &self,
+        msg: &Message,
+        site: &Site<'_>,
+        received_at: Timestamp,
+    ) -> (Outcome, Trace) {
+        let mut tracer = Tracer::new(&self.files);
+        let outcome = self.run(msg, site, received_at, &mut tracer);
+        (outcome, tracer.into_trace())
+    }
+
+    /// Reads a message and tells for each field where its value comes from and what was tried: an
+    /// explanation for each event, at least one.
     #[must_use]
     pub fn explain(
         &self,
         msg: &Message,
         site: &Site<'_>,
         received_at: Timestamp,
-    ) -> (Outcome, Explanation) {
+    ) -> (Outcome, Vec<Explanation>) {
         let mut listener = Listener::default();
         let outcome = self.run(msg, site, received_at, &mut listener);
-        (outcome, listener.into_explanation())
+        (outcome, listener.into_explanations())
     }
 
     /// Where a message comes from, whether it is an event or not.
     #[must_use]
     pub fn origin(&self, msg: &Message, site: &Site<'_>) -> Origin {
-        let (code, event) = (header(msg, 9, 1), header(msg, 9, 2));
+        self.origin_of(&View::new(msg, site.source.as_str()), site)
+    }
+
+    fn origin_of(&self, view: &View<'_>, site: &Site<'_>) -> Origin {
+        let (code, event) = view.kind;
         Origin {
             source: site.source.clone(),
             protocol: "hl7v2",
-            control_id: header(msg, 10, 1).to_owned(),
+            control_id: view.header(10, 1).to_owned(),
             trigger: if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") },
             mapping: self.name.clone(),
             mapping_hash: self.hash.clone(),
         }
     }
 
-    fn run<R: Recorder>(
+    pub(super) fn run<R: Recorder>(
         &self,
         msg: &Message,
         site: &Site<'_>,
         received_at: Timestamp,
         recorder: &mut R,
     ) -> Outcome {
-        let kind = (header(msg, 9, 1), header(msg, 9, 2));
-        let action = match self.action(msg, kind) {
-            Ok(action) => action,
+        let mut view = View::new(msg, site.source.as_str());
+        let rule = match self.trigger_rule(&view, recorder) {
+            Ok(rule) => rule,
             Err(why) => return Outcome::NoEvent(why),
         };
-        let quiet = self.suppress_if.iter().find(|rule| rule.when.holds(msg, kind));
+        let shares = match view.shares(self.each_patient, self.each_time) {
+            Ok(shares) => shares,
+            Err(found) => return Outcome::Failed(Error::TooMany { found }),
+        };
         if R::LISTENS {
-            note_repetitions(msg, recorder);
+            note_shares(&view, &shares, recorder);
         }
-        let reader = Reader { mapping: self, msg, site, kind, recorder, broken: None };
-        match reader.claim(action, received_at) {
-            Ok(mut claim) => {
-                claim.quiet = claim.quiet.or_else(|| quiet.map(|rule| rule.reason.clone()));
-                Outcome::Claims(vec![claim])
+        let mut claims = Vec::with_capacity(shares.len());
+        let mut ignored = None;
+        for share in shares {
+            recorder.event();
+            view.narrow(share.scope.clone());
+            if let Err(why) = self.ignored(&view, recorder) {
+                ignored = ignored.or(Some(why));
+                continue;
             }
-            Err(error) => Outcome::Failed(error),
+            let suppressed = self.suppressed(&view, recorder);
+            let reader =
+                Reader { mapping: self, view: &view, site, recorder: &mut *recorder, broken: None };
+            match reader.claim(rule, received_at) {
+                Ok(mut claim) => {
+                    claim.quiet = claim.quiet.or(suppressed);
+                    claim.share = claims::Share {
+                        patients: share.patients,
+                        occurrence: share.scope.time.max(1),
+                        occurrences: share.times,
+                    };
+                    claims.push(claim);
+                }
+                Err(error) => {
+                    recorder.failed(error.field());
+                    return Outcome::Failed(error);
+                }
+            }
+        }
+        match ignored {
+            Some(why) if claims.is_empty() => Outcome::NoEvent(why),
+            Some(_) | None => Outcome::Claims(claims),
         }
     }
 
-    /// What is done with messages of this kind, or why nothing.
-    fn action(&self, msg: &Message, kind: (&str, &str)) -> Result<&Action, NoEvent> {
+    /// The rule for messages of this kind, or why there is no event.
+    fn trigger_rule<R: Recorder>(
+        &self,
+        view: &View<'_>,
+        recorder: &mut R,
+    ) -> Result<&TriggerRule, NoEvent> {
         let no_event = |code: &str, sentence: String| NoEvent { code: code.to_owned(), sentence };
-        let rule = self.triggers.iter().find(|rule| rule.trigger.matches(kind.0, kind.1));
-        let action = match rule.map(|rule| &rule.action) {
-            Some(Action::Ignore(reason)) => {
-                return Err(no_event("trigger_ignored", reason.clone()));
-            }
-            Some(action @ Action::Read { .. }) => action,
-            None => {
-                return Err(no_event(
-                    "trigger_unknown",
-                    format!("mapping {} has no rule for this kind of message", self.name),
-                ));
-            }
+        let rule = self.triggers.iter().find(|rule| rule.trigger.matches(view.kind.0, view.kind.1));
+        let Some(rule) = rule else {
+            return Err(no_event(
+                "trigger_unknown",
+                format!("mapping {} has no rule for this kind of message", self.name),
+            ));
         };
-        match self.ignore_if.iter().find(|rule| rule.when.holds(msg, kind)) {
-            Some(rule) => Err(no_event(&rule.code, rule.reason.clone())),
-            None => Ok(action),
+        recorder.rule(|| format!("trigger {}", rule.trigger), &rule.place);
+        match &rule.action {
+            Action::Ignore(reason) => Err(no_event("trigger_ignored", reason.clone())),
+            Action::Read { .. } => Ok(rule),
         }
+    }
+
+    fn ignored<R: Recorder>(&self, view: &View<'_>, recorder: &mut R) -> Result<(), NoEvent> {
+        match self.ignore_if.iter().find(|rule| rule.when.holds(view)) {
+            Some(rule) => {
+                recorder.rule(|| format!("ignore_if {}: {}", rule.code, rule.when), &rule.place);
+                Err(NoEvent { code: rule.code.clone(), sentence: rule.reason.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn suppressed<R: Recorder>(&self, view: &View<'_>, recorder: &mut R) -> Option<String> {
+        let rule = self.suppress_if.iter().find(|rule| rule.when.holds(view))?;
+        recorder.rule(|| format!("suppress_if {}: {}", rule.code, rule.when), &rule.place);
+        Some(rule.reason.clone())
     }
 
     fn missing(&self, field: Output) -> Error {
@@ -119,34 +181,26 @@ impl Mapping {
     }
 }
 
-/// A component of MSH, as it stands there.
-fn header(msg: &Message, field: usize, component: usize) -> &str {
-    let Some(field) = msg.segments().next().and_then(|msh| msh.field(field)) else { return "" };
-    let separators = msg.separators();
-    let first = field.raw().split(separators.repetition).next().unwrap_or_default();
-    let part = first.split(separators.component).nth(component - 1).unwrap_or_default().trim();
-    if part == NULL { "" } else { part }
-}
-
-fn note_repetitions<R: Recorder>(msg: &Message, recorder: &mut R) {
-    let count = |name: &str| {
-        let name = SegmentName::parse(name).ok();
-        name.map_or(0, |name| msg.segments_named(name).count())
-    };
-    let patients = count("PID");
-    if patients > 1 {
-        recorder.note(Note::SeveralPatients(patients));
+/// Says how many patients and times there are, and whether all are read.
+fn note_shares<R: Recorder>(view: &View<'_>, shares: &[Share], recorder: &mut R) {
+    let Some(share) = shares.first() else { return };
+    let count =
+        |patients, times| view.shares(patients, times).map_or(EVENTS_MAX, |shares| shares.len());
+    match (share.patients, count(true, false)) {
+        (1, 0 | 1) => {}
+        (1, patients) => recorder.note(Note::OnePatientOf(patients)),
+        (patients, _) => recorder.note(Note::SeveralPatients(patients)),
     }
-    let timing = msg.segment("SCH").and_then(|sch| sch.field(11));
-    let times = timing.map_or(0, |field| field.repetitions().len()).max(count("TQ1"));
-    if times > 1 {
-        recorder.note(Note::SeveralTimes(times));
+    match (share.times, count(false, true)) {
+        (1, 0 | 1) => {}
+        (1, times) => recorder.note(Note::OneTimeOf(times)),
+        (times, _) => recorder.note(Note::SeveralTimes(times)),
     }
 }
 
 impl<R: Recorder> Reader<'_, R> {
-    fn claim(mut self, action: &Action, received_at: Timestamp) -> Result<Claim, Error> {
-        let Action::Read { event: usual, status: implied, heed, suppress } = action else {
+    fn claim(mut self, rule: &TriggerRule, received_at: Timestamp) -> Result<Claim, Error> {
+        let Action::Read { event: usual, status: implied, heed, suppress } = &rule.action else {
             return Err(self.mapping.missing(Output::Event));
         };
         let occurred_at = self.occurred_at(received_at);
@@ -175,7 +229,7 @@ impl<R: Recorder> Reader<'_, R> {
             return Err(self.mapping.missing(Output::Start));
         }
         let patient = self.patient();
-        let origin = self.mapping.origin(self.msg, self.site);
+        let origin = self.mapping.origin_of(self.view, self.site);
         Ok(Claim {
             event,
             occurred_at,
@@ -183,7 +237,7 @@ impl<R: Recorder> Reader<'_, R> {
             appointment,
             patient,
             quiet: suppress.clone(),
-            share: Share::default(),
+            share: claims::Share::default(),
         })
     }
 
@@ -212,7 +266,7 @@ impl<R: Recorder> Reader<'_, R> {
     }
 
     fn occurred_at(&mut self, received_at: Timestamp) -> Timestamp {
-        let zones = Zones { place: None, site: self.site.usual_zone() };
+        let zones = Zones { place: None, site: self.site.usual_zone(), dialect: None };
         match self.time(Output::OccurredAt, zones) {
             Field::Value(time) if time.date_only => {
                 self.recorder.note(Note::NoMessageTime);
@@ -235,8 +289,11 @@ impl<R: Recorder> Reader<'_, R> {
         let location = self.location();
         let code = location.value().map(|location| location.code.as_str());
         let place = code.and_then(|code| self.site.locations.get(code));
-        let zones =
-            Zones { place: place.and_then(|place| place.zone), site: self.site.usual_zone() };
+        let zones = Zones {
+            place: place.and_then(|place| place.zone),
+            site: self.site.usual_zone(),
+            dialect: None,
+        };
         self.broken = None;
         let start = self.time(Output::Start, zones);
         if let Some((field, path)) = self.broken
@@ -315,15 +372,28 @@ impl<R: Recorder> Reader<'_, R> {
         let parts = self.parts::<3>(Output::Provider);
         parts.map(|[id, family, given_name]| Provider {
             id: given(id),
-            family: given(family),
-            given: given(given_name),
+            family: given(self.cased(family)),
+            given: given(self.cased(given_name)),
+        })
+    }
+
+    /// A name as the mapping wants it written.
+    fn cased(&mut self, name: Field<String>) -> Field<String> {
+        name.map(|name| {
+            let (name, is_changed) = self.mapping.name_case.write(name);
+            if is_changed {
+                self.recorder.step(|| "written with a capital at each word's begin".to_owned());
+            }
+            name
         })
     }
 
     fn patient(&mut self) -> PatientClaim {
         let ids = self.ids(Output::PatientIds);
         let (family, given) = match self.parts::<2>(Output::Name) {
-            Field::Value([family, given]) => (family.map(Phi::new), given.map(Phi::new)),
+            Field::Value([family, given]) => {
+                (self.cased(family).map(Phi::new), self.cased(given).map(Phi::new))
+            }
             Field::Null => (Field::Null, Field::Null),
             Field::Absent => (Field::Absent, Field::Absent),
         };

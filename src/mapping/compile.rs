@@ -11,10 +11,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::document::Faults;
 use super::fault::{Place, suggestion};
+use super::normalise::case::Case;
 use super::normalise::duration::seconds_in;
+use super::normalise::time::ZoneRule;
 use super::output::{Kind, Output};
 use super::source::{Entry, Look, Source};
-use super::spec::{EVENTS, Example, Rule, Spec, TriggerRule, list, no_status, status_named};
+use super::spec::{
+    Detect, EVENTS, Example, Rule, Spec, TriggerRule, list, no_status, status_named,
+};
 use super::table::{Code, PhoneUse, Table};
 use crate::core::claim::EhrEvent;
 
@@ -23,6 +27,8 @@ pub struct Mapping {
     pub(super) name: String,
     /// Of the texts of its own file and of those that it extends.
     pub(super) hash: String,
+    /// Its own file and those that it extends.
+    pub(super) files: Vec<String>,
     pub(super) title: Option<String>,
     /// By [`Output`] as a number.
     sources: Vec<Vec<Compiled>>,
@@ -31,6 +37,12 @@ pub struct Mapping {
     pub(super) ignore_if: Vec<Rule>,
     pub(super) suppress_if: Vec<Rule>,
     pub(super) duration_unit_seconds: u32,
+    /// Of times without offset.
+    pub(super) zone: Option<ZoneRule>,
+    pub(super) name_case: Case,
+    pub(super) each_patient: bool,
+    pub(super) each_time: bool,
+    pub(super) detect: Option<Detect>,
     pub(super) examples: Vec<Example>,
 }
 
@@ -39,6 +51,8 @@ pub struct Mapping {
 pub(super) struct Compiled {
     pub(super) source: Source,
     pub(super) table: Option<Arc<Table>>,
+    /// What the constant of a coded field means.
+    pub(super) constant: Option<Code>,
 }
 
 impl fmt::Debug for Mapping {
@@ -58,6 +72,12 @@ impl Mapping {
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The files that it is made of, its own first.
+    #[must_use]
+    pub fn files(&self) -> &[String] {
+        &self.files
     }
 
     /// What its file says that it is for.
@@ -87,12 +107,18 @@ pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
     Mapping {
         name: name.to_owned(),
         hash: digest(chain),
+        files: chain.iter().map(|spec| spec.place.file.clone()).collect(),
         title: own.and_then(|spec| spec.title.clone()),
         sources,
         triggers: joined_triggers(chain),
         ignore_if: joined_rules(chain, |spec| &spec.ignore_if),
         suppress_if: joined_rules(chain, |spec| &spec.suppress_if),
         duration_unit_seconds: unit.and_then(seconds_in).unwrap_or(60),
+        zone: chain.iter().find_map(|spec| spec.zone),
+        name_case: chain.iter().find_map(|spec| spec.name_case).unwrap_or_default(),
+        each_patient: chain.iter().find_map(|spec| spec.each_patient).unwrap_or(false),
+        each_time: chain.iter().find_map(|spec| spec.each_time).unwrap_or(false),
+        detect: own.and_then(|spec| spec.detect.clone()),
         examples: own.map(|spec| spec.examples.clone()).unwrap_or_default(),
     }
 }
@@ -127,8 +153,23 @@ fn joined_list(output: Output, chain: &[&Spec], faults: &Faults) -> Vec<Source> 
     joined
 }
 
-/// A constant without condition ends the search: what follows is never asked.
+/// A constant without condition ends the search, and a path that was asked without condition gives
+/// nothing new: what follows is never asked.
 fn check_reach(list: &[Source], faults: &Faults) {
+    for (index, source) in list.iter().enumerate() {
+        let is_before = |before: &Source| {
+            before.place.file == source.place.file
+                && before.when.is_none()
+                && before.capture.is_none()
+                && before.label == source.label
+                && before.table == source.table
+                && format!("{:?}", before.options) == format!("{:?}", source.options)
+        };
+        if source.capture.is_none() && list.iter().take(index).any(is_before) {
+            let problem = format!("never reached: {} was asked before it", source.label);
+            faults.push(source.place.fault(problem));
+        }
+    }
     let is_final =
         |source: &Source| matches!(source.look, Look::Constant(_)) && source.when.is_none();
     let after = list.iter().position(is_final).and_then(|at| list.get(at + 1));
@@ -196,7 +237,8 @@ impl<'a> Tables<'a> {
                     .or_insert_with(|| self.compile(&name, output, &source.place, faults));
                 table.clone()
             });
-            attached.push(Compiled { source, table });
+            let constant = constant(&source, output, table.as_deref(), faults);
+            attached.push(Compiled { source, table, constant });
         }
         attached
     }
@@ -221,6 +263,28 @@ impl<'a> Tables<'a> {
             }
         }
         Some(Arc::new(Table::new(codes)))
+    }
+}
+
+/// What the constant of a coded field means: the meaning itself, or a code of its table.
+fn constant(
+    source: &Source,
+    output: Output,
+    table: Option<&Table>,
+    faults: &Faults,
+) -> Option<Code> {
+    let (Look::Constant(value), Kind::Coded { .. }) = (&source.look, output.kind()) else {
+        return None;
+    };
+    match code(value, output) {
+        Ok(code) => Some(code),
+        Err(problem) => {
+            let found = table.and_then(|table| table.get(value)).cloned();
+            if found.is_none() {
+                faults.push(source.place.fault(problem));
+            }
+            found
+        }
     }
 }
 

@@ -1,15 +1,19 @@
 //! Conditions: `when` of a source or rule.
 //!
-//! A condition is a test of a path (`equals`, `in`, `present`, `prefix`, ..), of the trigger, or
-//! `all`, `any` or `not` of others. Texts are compared without regard to capitals, blanks, `_` and
-//! `-`; patterns know `*` (any text) and `?` (one character), and no more: that is enough for every
-//! dialect met so far, takes linear time and cannot be got wrong by a bracket.
+//! A condition is a test of a path (`equals`, `in`, `present`, `prefix`, ..), of the trigger, of the
+//! feed, or `all`, `any` or `not` of others. Texts are compared without regard to capitals, blanks,
+//! `_` and `-`. Patterns (`matches`) know `*` (any text) and `?` (one character); what they cannot
+//! say is said by a regular expression (`regex`), which sees the text as it is. Both take time linear
+//! in the text.
 
-use crate::hl7::{Dtm, Message};
+use std::fmt;
 
 use super::document::{Node, Table};
+use super::expression::Expression;
 use super::path::{Found, Path};
 use super::table::{Folded, folded};
+use super::view::View;
+use crate::hl7::Dtm;
 
 /// Deepest nesting; bounds the stack.
 const DEPTH_MAX: usize = 16;
@@ -21,7 +25,14 @@ pub(super) enum Condition {
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Trigger(Vec<Trigger>),
-    Path { path: Path, test: Test },
+    /// The name of the feed.
+    Source(Vec<String>),
+    Path {
+        path: Path,
+        /// As the mapping writes it.
+        label: String,
+        test: Test,
+    },
 }
 
 /// A trigger: `SIU^S12`, `S12`, `SIU^*`.
@@ -41,6 +52,7 @@ pub(super) enum Test {
     Suffix(Folded),
     Contains(Folded),
     Glob(Folded),
+    Regex(Expression),
     IsTime(bool),
     /// Numbers between dots, as in versions.
     AtLeast(Vec<u64>),
@@ -97,17 +109,23 @@ impl Condition {
             found.push(Self::Not(Box::new(Self::read_nested(&inner, depth + 1)?)));
         }
         found.extend(table.get("trigger").map(|node| Self::Trigger(triggers(node))));
+        found.extend(table.get("source").map(|node| Self::Source(node.texts())));
         if let Some(at) = table.get("path") {
             let path = read_path(&at);
             let tests = tests(&table);
             if tests.is_empty() {
                 table.fault("a test is missing, such as equals, in, present or prefix");
             }
+            let label = at.as_text().unwrap_or_default();
             let path = path?;
-            found.extend(tests.into_iter().map(|test| Self::Path { path: path.clone(), test }));
+            found.extend(tests.into_iter().map(|test| Self::Path {
+                path: path.clone(),
+                label: label.to_owned(),
+                test,
+            }));
         }
         if found.is_empty() {
-            table.fault("a condition needs path and a test, trigger, all, any or not");
+            table.fault("a condition needs path and a test, trigger, source, all, any or not");
         }
         table.finish();
         match found.len() {
@@ -116,14 +134,90 @@ impl Condition {
         }
     }
 
-    /// Whether the condition holds for a message with this code and trigger event.
-    pub(super) fn holds(&self, msg: &Message, kind: (&str, &str)) -> bool {
+    /// Whether the condition holds for a message.
+    pub(super) fn holds(&self, view: &View<'_>) -> bool {
         match self {
-            Self::All(all) => all.iter().all(|one| one.holds(msg, kind)),
-            Self::Any(any) => any.iter().any(|one| one.holds(msg, kind)),
-            Self::Not(inner) => !inner.holds(msg, kind),
-            Self::Trigger(any) => any.iter().any(|one| one.matches(kind.0, kind.1)),
-            Self::Path { path, test } => test.holds_at(path, msg),
+            Self::All(all) => all.iter().all(|one| one.holds(view)),
+            Self::Any(any) => any.iter().any(|one| one.holds(view)),
+            Self::Not(inner) => !inner.holds(view),
+            Self::Trigger(any) => any.iter().any(|one| one.matches(view.kind.0, view.kind.1)),
+            Self::Source(any) => any.iter().any(|name| name == view.feed),
+            Self::Path { path, test, .. } => test.holds_at(path, view),
+        }
+    }
+}
+
+impl Condition {
+    /// Shows each path that the condition looks at.
+    pub(super) fn paths(&self, see: &mut dyn FnMut(&Path)) {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.paths(see)),
+            Self::Not(inner) => inner.paths(see),
+            Self::Trigger(_) | Self::Source(_) => {}
+            Self::Path { path, .. } => see(path),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, all: &[Self], word: &str| {
+            for (index, one) in all.iter().enumerate() {
+                if index > 0 {
+                    write!(f, " {word} ")?;
+                }
+                match one {
+                    Self::All(_) | Self::Any(_) => write!(f, "({one})")?,
+                    Self::Not(_) | Self::Trigger(_) | Self::Source(_) | Self::Path { .. } => {
+                        write!(f, "{one}")?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Self::All(all) => joined(f, all, "and"),
+            Self::Any(any) => joined(f, any, "or"),
+            Self::Not(inner) => write!(f, "not ({inner})"),
+            Self::Trigger(any) => {
+                let names: Vec<_> = any.iter().map(ToString::to_string).collect();
+                write!(f, "trigger is {}", names.join(" or "))
+            }
+            Self::Source(any) => write!(f, "source is {}", any.join(" or ")),
+            Self::Path { label, test, .. } => write!(f, "{label} {test}"),
+        }
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "*".to_owned());
+        write!(f, "{}^{}", part(&self.code), part(&self.event))
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let numbers =
+            |numbers: &[u64]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        match self {
+            Self::In(any) => {
+                let any: Vec<_> = any.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
+                write!(f, "is {}", any.join(" or "))
+            }
+            Self::Present(true) => f.write_str("is there"),
+            Self::Present(false) => f.write_str("is not there"),
+            Self::Null(true) => f.write_str("is null"),
+            Self::Null(false) => f.write_str("is not null"),
+            Self::Prefix(part) => write!(f, "begins with \"{}\"", part.as_str()),
+            Self::Suffix(part) => write!(f, "ends with \"{}\"", part.as_str()),
+            Self::Contains(part) => write!(f, "contains \"{}\"", part.as_str()),
+            Self::Glob(pattern) => write!(f, "fits \"{}\"", pattern.as_str()),
+            Self::Regex(expression) => write!(f, "fits /{expression}/"),
+            Self::IsTime(true) => f.write_str("is a time"),
+            Self::IsTime(false) => f.write_str("is no time"),
+            Self::AtLeast(least) => write!(f, "is at least {}", numbers(least)),
+            Self::Below(limit) => write!(f, "is below {}", numbers(limit)),
         }
     }
 }
@@ -164,6 +258,7 @@ fn tests(table: &Table<'_>) -> Vec<Test> {
         folded("suffix").map(Test::Suffix),
         folded("contains").map(Test::Contains),
         folded("matches").map(Test::Glob),
+        table.get("regex").and_then(|node| Expression::read(&node)).map(Test::Regex),
         flag("is_time").map(Test::IsTime),
         table.get("at_least").and_then(|node| read_numbers(&node)).map(Test::AtLeast),
         table.get("below").and_then(|node| read_numbers(&node)).map(Test::Below),
@@ -186,25 +281,26 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
 }
 
 impl Test {
-    fn holds_at(&self, path: &Path, msg: &Message) -> bool {
+    fn holds_at(&self, path: &Path, view: &View<'_>) -> bool {
         match self {
-            Self::Present(wanted) => path.first(msg).is_some_and(|f| !f.is_null()) == *wanted,
-            Self::Null(wanted) => path.first(msg).is_some_and(|f| f.is_null()) == *wanted,
-            Self::IsTime(wanted) => self.any(path, msg) == *wanted,
+            Self::Present(wanted) => path.first(view).is_some_and(|f| !f.is_null()) == *wanted,
+            Self::Null(wanted) => path.first(view).is_some_and(|f| f.is_null()) == *wanted,
+            Self::IsTime(wanted) => self.any(path, view) == *wanted,
             Self::In(_)
             | Self::Prefix(_)
             | Self::Suffix(_)
             | Self::Contains(_)
             | Self::Glob(_)
+            | Self::Regex(_)
             | Self::AtLeast(_)
-            | Self::Below(_) => self.any(path, msg),
+            | Self::Below(_) => self.any(path, view),
         }
     }
 
-    fn any(&self, path: &Path, msg: &Message) -> bool {
+    fn any(&self, path: &Path, view: &View<'_>) -> bool {
         let mut holds = false;
-        path.visit(msg, &mut |found: Found<'_>| {
-            let text = crate::hl7::escape::decode(found.raw.trim(), msg.separators());
+        path.visit(view, &mut |found: Found<'_>| {
+            let text = crate::hl7::escape::decode(found.raw.trim(), view.msg.separators());
             holds |= !found.is_null() && self.holds(&text);
             // A path without [*] means the first value only.
             holds || !path.is_every()
@@ -219,6 +315,7 @@ impl Test {
             Self::Suffix(part) => text_of(text).ends_with(part.as_str()),
             Self::Contains(part) => text_of(text).contains(part.as_str()),
             Self::Glob(pattern) => glob(pattern.as_str(), &text_of(text)),
+            Self::Regex(expression) => expression.is_in(text),
             Self::IsTime(_) => Dtm::parse(text).is_ok(),
             Self::AtLeast(least) => numbers(text).is_some_and(|numbers| numbers >= *least),
             Self::Below(limit) => numbers(text).is_some_and(|numbers| numbers < *limit),
@@ -258,60 +355,5 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_knows_star_and_question_mark_only() {
-        for (pattern, text) in [
-            ("", ""),
-            ("*", ""),
-            ("*", "abc"),
-            ("a*c", "abbc"),
-            ("a?c", "abc"),
-            ("*b*", "abc"),
-            ("a*b*c", "aXbXbXc"),
-            ("[a]", "[a]"),
-            ("日*", "日本"),
-        ] {
-            assert!(glob(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in
-            [("", "a"), ("a", ""), ("a?c", "ac"), ("a*c", "abcd"), ("?", ""), (".*", "abc")]
-        {
-            assert!(!glob(pattern, text), "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn a_hostile_pattern_ends_soon() {
-        assert!(!glob(&"*a".repeat(200), &"a".repeat(100)));
-        assert!(!glob("*a*a*a*a*a*b", &"a".repeat(10_000)));
-    }
-
-    #[test]
-    fn versions_are_compared_by_number() {
-        let at_least = Test::AtLeast(vec![2, 5]);
-        for (version, holds) in [
-            ("2.5", true),
-            ("2.5.1", true),
-            ("2.10", true),
-            ("2.4", false),
-            ("", false),
-            ("x", false),
-        ] {
-            assert_eq!(at_least.holds(version), holds, "{version}");
-        }
-    }
-
-    #[test]
-    fn triggers_are_read_or_refused() {
-        assert!(Trigger::parse("SIU^S12").unwrap().matches("siu", "S12"));
-        assert!(Trigger::parse("S12").unwrap().matches("SRM", "S12"));
-        assert!(Trigger::parse("SIU^*").unwrap().matches("SIU", ""));
-        assert!(!Trigger::parse("SIU^*").unwrap().matches("ADT", "A08"));
-        for bad in ["", "^", "SIU^", "SIU^S12^SIU_S12", "S 12"] {
-            assert!(Trigger::parse(bad).is_none(), "{bad}");
-        }
-    }
-}
+#[path = "condition_tests.rs"]
+mod tests;

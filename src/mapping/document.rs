@@ -99,6 +99,11 @@ impl<'a> Table<'a> {
         self.file.faults.push(self.place().fault(problem));
     }
 
+    /// Reports a fault of another place of the file.
+    pub(super) fn fault_at(&self, place: &Place, problem: impl Into<String>) {
+        self.file.faults.push(place.fault(problem));
+    }
+
     /// The value of a key; from now on the key is known.
     pub(super) fn get(&self, key: &'static str) -> Option<Node<'a>> {
         self.known.borrow_mut().push(key);

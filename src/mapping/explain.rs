@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fault::Place;
 use super::normalise::{duration, phone, time};
 use super::output::Output;
 use super::path::{Found, Position};
@@ -17,10 +18,21 @@ const RAW_CHARS_MAX: usize = 500;
 /// How a message was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
+    /// The rules that decided about the message as a whole.
+    pub rules: Vec<RuleTrace>,
     /// One for each field that was looked for, in the order of reading.
     pub fields: Vec<FieldTrace>,
     /// What is worth knowing about the message as a whole, as sentences.
     pub notes: Vec<String>,
+}
+
+/// A rule that decided about the message as a whole: its trigger's, or a filter that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleTrace {
+    /// What it is.
+    pub rule: String,
+    /// The mapping's file and line.
+    pub written_at: String,
 }
 
 /// How one field was read.
@@ -47,6 +59,8 @@ pub struct Attempt {
     pub taken: bool,
     /// What became of it, as a sentence.
     pub result: String,
+    /// What was done to the value, one step after the other.
+    pub steps: Vec<String>,
 }
 
 impl Explanation {
@@ -60,6 +74,8 @@ impl Explanation {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut out = Map::new();
+        let rule = |rule: &RuleTrace| json!({ "rule": rule.rule, "written_at": rule.written_at });
+        out.insert("rules".to_owned(), self.rules.iter().map(rule).collect());
         for trace in &self.fields {
             out.insert(trace.field.name().to_owned(), trace.to_json());
         }
@@ -97,29 +113,53 @@ impl Attempt {
             out.insert("raw".to_owned(), json!(raw));
         }
         out.insert("result".to_owned(), json!(self.result));
+        if !self.steps.is_empty() {
+            out.insert("steps".to_owned(), json!(self.steps));
+        }
         Value::Object(out)
     }
 }
 
-/// Collects an explanation.
+/// Collects explanations.
 #[derive(Debug, Default)]
-pub(super) struct Listener(Explanation);
+pub(super) struct Listener {
+    /// What holds for all events.
+    common: Explanation,
+    events: Vec<Explanation>,
+}
 
 impl Listener {
-    pub(super) fn into_explanation(self) -> Explanation {
-        self.0
+    pub(super) fn into_explanations(self) -> Vec<Explanation> {
+        let Self { common, events } = self;
+        if events.is_empty() {
+            return vec![common];
+        }
+        let joined = |event: Explanation| Explanation {
+            rules: [common.rules.clone(), event.rules].concat(),
+            fields: event.fields,
+            notes: [common.notes.clone(), event.notes].concat(),
+        };
+        events.into_iter().map(joined).collect()
+    }
+
+    fn current(&mut self) -> &mut Explanation {
+        self.events.last_mut().unwrap_or(&mut self.common)
     }
 }
 
 impl Recorder for Listener {
     const LISTENS: bool = true;
 
+    fn event(&mut self) {
+        self.events.push(Explanation::default());
+    }
+
     fn begin(&mut self, output: Output) {
-        self.0.fields.push(FieldTrace { field: output, attempts: Vec::new() });
+        self.current().fields.push(FieldTrace { field: output, attempts: Vec::new() });
     }
 
     fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
-        let Some(trace) = self.0.fields.last_mut() else { return };
+        let Some(trace) = self.current().fields.last_mut() else { return };
         let taken = verdict == Verdict::Taken;
         if trace.attempts.len() >= ATTEMPTS_MAX && !taken {
             return;
@@ -131,19 +171,42 @@ impl Recorder for Listener {
                 before.result = sentence(Verdict::SecondBest);
             }
         }
+        let mut result = sentence(verdict);
+        if let (Verdict::ConditionNotMet, Some(when)) = (verdict, &source.when) {
+            result = format!("{result}: {when}");
+        }
         trace.attempts.push(Attempt {
             rule: source.label.clone(),
-            written_at: format!("{}:{}", source.place.file, source.place.line),
+            written_at: written_at(&source.place),
             position: found.and_then(|found| found.at),
             raw: found.map(|found| Phi::new(found.raw.chars().take(RAW_CHARS_MAX).collect())),
             taken,
-            result: sentence(verdict),
+            result,
+            steps: Vec::new(),
         });
     }
 
-    fn note(&mut self, note: Note) {
-        self.0.notes.push(note_sentence(note));
+    fn step(&mut self, say: impl FnOnce() -> String) {
+        let trace = self.current().fields.last_mut();
+        let taken = trace.and_then(|trace| trace.attempts.iter_mut().rfind(|one| one.taken));
+        if let Some(attempt) = taken {
+            attempt.steps.push(say());
+        }
     }
+
+    fn note(&mut self, note: Note) {
+        self.current().notes.push(note_sentence(note));
+    }
+
+    fn failed(&mut self, _field: Output) {}
+
+    fn rule(&mut self, say: impl FnOnce() -> String, place: &Place) {
+        self.current().rules.push(RuleTrace { rule: say(), written_at: written_at(place) });
+    }
+}
+
+fn written_at(place: &Place) -> String {
+    format!("{}:{}", place.file, place.line)
 }
 
 fn sentence(verdict: Verdict) -> String {
@@ -152,6 +215,7 @@ fn sentence(verdict: Verdict) -> String {
         Verdict::Null => "says that the value is deleted".to_owned(),
         Verdict::Absent => "nothing there".to_owned(),
         Verdict::ConditionNotMet => "its condition does not hold".to_owned(),
+        Verdict::NotCaptured => "the regular expression does not fit".to_owned(),
         Verdict::NotInTable => "the code is not in the table".to_owned(),
         Verdict::SaysNothing => "the table says that the code means nothing here".to_owned(),
         Verdict::NotATime(time::Problem::Unreadable(error)) => format!("no time: {error}"),
@@ -178,11 +242,13 @@ const fn duration_problem(problem: duration::Problem) -> &'static str {
 fn note_sentence(note: Note) -> String {
     match note {
         Note::SeveralPatients(count) => {
+            format!("the message has {count} patients; each gets an event")
+        }
+        Note::SeveralTimes(count) => format!("the message has {count} times; each gets an event"),
+        Note::OnePatientOf(count) => {
             format!("the message has {count} patients; only the first is read")
         }
-        Note::SeveralTimes(count) => {
-            format!("the message has {count} times; only the first is read")
-        }
+        Note::OneTimeOf(count) => format!("the message has {count} times; only the first is read"),
         Note::EndBeforeStart => "the end is not after the start and was left out".to_owned(),
         Note::EndTooLate => {
             "the end is more than a day after the start and was left out".to_owned()

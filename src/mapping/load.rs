@@ -7,10 +7,26 @@ use super::compile::{Mapping, compile};
 use super::document::Faults;
 use super::fault::{Fault, Place, suggestion};
 use super::spec::Spec;
+use super::view::View;
+use crate::core::ids::SourceName;
+use crate::hl7::Message;
 
 /// The mappings that are part of the program: path and text.
-const SHIPPED: [(&str, &str); 1] =
-    [("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("mappings/allscripts-pm.toml", include_str!("../../mappings/allscripts-pm.toml")),
+    ("mappings/athenahealth.toml", include_str!("../../mappings/athenahealth.toml")),
+    ("mappings/cerner.toml", include_str!("../../mappings/cerner.toml")),
+    ("mappings/eclinicalworks.toml", include_str!("../../mappings/eclinicalworks.toml")),
+    ("mappings/epic.toml", include_str!("../../mappings/epic.toml")),
+    ("mappings/ge-centricity.toml", include_str!("../../mappings/ge-centricity.toml")),
+    ("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml")),
+    ("mappings/meditech.toml", include_str!("../../mappings/meditech.toml")),
+    ("mappings/mie-webchart.toml", include_str!("../../mappings/mie-webchart.toml")),
+    ("mappings/nextgen-enterprise.toml", include_str!("../../mappings/nextgen-enterprise.toml")),
+    ("mappings/nextgen-office.toml", include_str!("../../mappings/nextgen-office.toml")),
+    ("mappings/nhs-pas.toml", include_str!("../../mappings/nhs-pas.toml")),
+    ("mappings/samedi.toml", include_str!("../../mappings/samedi.toml")),
+];
 
 /// Longest chain of `extends`; bounds the work on a file.
 const CHAIN_MAX: usize = 8;
@@ -18,6 +34,15 @@ const CHAIN_MAX: usize = 8;
 /// Compiled mappings by name.
 #[derive(Debug, Clone, Default)]
 pub struct Library(BTreeMap<String, Arc<Mapping>>);
+
+/// A mapping that recognised a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Detected<'a> {
+    /// The mapping.
+    pub mapping: &'a Arc<Mapping>,
+    /// Why, as its file says it.
+    pub because: &'a str,
+}
 
 impl Library {
     /// Compiles the shipped mappings and the site's own.
@@ -32,7 +57,7 @@ impl Library {
     ) -> Result<Self, Vec<Fault>> {
         let faults = Faults::default();
         let mut specs = BTreeMap::new();
-        for (file, text) in SHIPPED.into_iter().chain(files) {
+        for (file, text) in SHIPPED.iter().copied().chain(files) {
             if let Some(spec) = Spec::read(file, text, &faults) {
                 specs.insert(name_of(file), spec);
             }
@@ -61,6 +86,22 @@ impl Library {
     #[must_use]
     pub fn lookup(&self, name: &str) -> Option<&Arc<Mapping>> {
         self.0.get(name)
+    }
+
+    /// The mapping for a message by what its header and content tell, and why; nothing if no dialect
+    /// recognises it.
+    #[must_use]
+    pub fn detect(&self, msg: &Message, source: &SourceName) -> Option<Detected<'_>> {
+        let view = View::new(msg, source.as_str());
+        let recognised = |mapping: &&Arc<Mapping>| {
+            mapping.detect.as_ref().is_some_and(|detect| detect.when.holds(&view))
+        };
+        let rank =
+            |mapping: &&Arc<Mapping>| mapping.detect.as_ref().map_or(0, |detect| detect.rank);
+        // Of equal ranks the first name wins, so that the choice is the same at every start.
+        let mapping = self.0.values().filter(recognised).rev().max_by_key(rank)?;
+        let because = mapping.detect.as_ref().map_or("", |detect| detect.reason.as_str());
+        Some(Detected { mapping, because })
     }
 
     /// All mappings in the order of their names.

@@ -11,12 +11,18 @@
 //! never a panic, and no reason or error quotes a value of the message.
 
 mod apply;
+pub mod choice;
 mod compile;
 mod condition;
+pub mod coverage;
+pub mod difference;
 mod document;
 pub mod examples;
 pub mod explain;
+mod expression;
 pub mod fault;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "read by mappings of JSON"))]
+mod fhirpath;
 pub mod load;
 mod normalise;
 mod output;
@@ -27,20 +33,26 @@ pub mod reverse;
 mod source;
 mod spec;
 mod table;
+pub mod trace;
+mod view;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use choice::{Choice, Chosen};
 pub use compile::Mapping;
 pub use document::FILE_BYTES_MAX;
 pub use examples::check_examples;
 pub use explain::Explanation;
 pub use fault::Fault;
-pub use load::{Library, lookup};
+pub use load::{Detected, Library, lookup};
 pub use normalise::duration::MINUTES_MAX;
 pub use output::Output;
 pub use path::Position;
+pub use trace::Trace;
+
+use view::EVENTS_MAX;
 
 use crate::core::claim::{Claim, Origin};
 use crate::core::ids::SourceName;
@@ -103,6 +115,12 @@ pub enum Error {
         /// The paths that were tried.
         tried: Vec<String>,
     },
+    /// It tells of more events than any message means.
+    #[error("the message tells of {found} appointments, and at most {EVENTS_MAX} are read")]
+    TooMany {
+        /// How many.
+        found: usize,
+    },
     /// What is written cannot be meant, such as the 31st of February.
     #[error("{} at {path} cannot be read", field.name())]
     Unreadable {
@@ -120,7 +138,9 @@ impl Error {
     #[must_use]
     pub const fn category(&self) -> Category {
         match self {
-            Self::Missing { .. } | Self::Unreadable { .. } => Category::Malformed,
+            Self::Missing { .. } | Self::Unreadable { .. } | Self::TooMany { .. } => {
+                Category::Malformed
+            }
         }
     }
 
@@ -129,6 +149,8 @@ impl Error {
     pub const fn field(&self) -> Output {
         match self {
             Self::Missing { field, .. } | Self::Unreadable { field, .. } => *field,
+            // What is too much of is that which tells them apart.
+            Self::TooMany { .. } => Output::Ids,
         }
     }
 }

@@ -10,17 +10,18 @@ use super::compile::{Compiled, Mapping};
 use super::normalise::duration;
 use super::normalise::language;
 use super::normalise::phone::{self, Candidate};
-use super::normalise::time::{self, Problem, Zones};
+use super::normalise::time::{self, Problem, ZoneFrom, ZoneRule, Zones};
 use super::output::Output;
 use super::path::{Found, NULL};
 use super::record::{Recorder, Verdict};
 use super::source::{IdAt, Look, Options, System, Unit};
 use super::table::Code;
+use super::view::View;
 use crate::core::field::Field;
 use crate::core::ids::Identifier;
-use crate::core::local_time::LocalTime;
+use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::PhoneNumber;
-use crate::hl7::{Message, escape};
+use crate::hl7::{Dtm, escape};
 
 /// The longest text taken from a message; far above names and codes, it bounds what is stored.
 const TEXT_CHARS_MAX: usize = 250;
@@ -33,13 +34,22 @@ const IDS_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct Reader<'m, R> {
     pub(super) mapping: &'m Mapping,
-    pub(super) msg: &'m Message,
+    pub(super) view: &'m View<'m>,
     pub(super) site: &'m Site<'m>,
-    /// Message code and trigger event.
-    pub(super) kind: (&'m str, &'m str),
     pub(super) recorder: &'m mut R,
     /// The source of a time that cannot exist, if one was met.
     pub(super) broken: Option<(Output, &'m str)>,
+}
+
+/// What was done to a value, for explanations.
+#[derive(Debug, Clone, Copy)]
+enum Step<'m> {
+    None,
+    Code(&'m Code),
+    Zone(ZoneFrom),
+    Unit { is_said: bool },
+    Region,
+    Language,
 }
 
 /// How reading a found value ended.
@@ -50,7 +60,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
     fn first<T>(
         &mut self,
         output: Output,
-        mut convert: impl FnMut(&Self, &'m Compiled, Found<'m>) -> Read<T>,
+        mut convert: impl FnMut(&Self, &'m Compiled, Found<'m>) -> Read<(T, Step<'m>)>,
     ) -> Field<T> {
         self.recorder.begin(output);
         let mut null = false;
@@ -63,15 +73,18 @@ impl<'m, R: Recorder> Reader<'m, R> {
                     reader.recorder.attempt(&compiled.source, Some(found), Verdict::Null);
                     return false;
                 }
-                let verdict = match convert(reader, compiled, found) {
-                    Ok(converted) => {
+                match convert(reader, compiled, found) {
+                    Ok((converted, step)) => {
                         value = Some(converted);
-                        Verdict::Taken
+                        reader.recorder.attempt(&compiled.source, Some(found), Verdict::Taken);
+                        reader.tell(compiled, found);
+                        reader.step(step);
                     }
-                    Err(verdict) => verdict,
-                };
-                broken = is_broken(&compiled.source.options, verdict);
-                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                    Err(verdict) => {
+                        broken = is_broken(&compiled.source.options, verdict);
+                        reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                    }
+                }
                 value.is_some() || broken
             });
             if let Some(value) = value {
@@ -85,10 +98,30 @@ impl<'m, R: Recorder> Reader<'m, R> {
         if null { Field::Null } else { Field::Absent }
     }
 
+    fn step(&mut self, step: Step<'_>) {
+        let site = self.site;
+        let default = self.mapping.duration_unit_seconds;
+        match step {
+            Step::None => {}
+            Step::Code(code) => self.recorder.step(|| format!("means {code}")),
+            Step::Zone(from) => self.recorder.step(|| from.to_string()),
+            Step::Unit { is_said: true } => {
+                self.recorder.step(|| "in the unit that is said, as minutes".to_owned());
+            }
+            Step::Unit { is_said: false } => self.recorder.step(|| {
+                format!("no unit: {default} seconds each, or one if above 1000; as minutes")
+            }),
+            Step::Region => {
+                self.recorder.step(|| format!("read as a number of {}, as E.164", site.region));
+            }
+            Step::Language => self.recorder.step(|| "as a BCP 47 tag".to_owned()),
+        }
+    }
+
     /// Shows each value of a source to `see` until it says that it has seen enough.
     fn each(&mut self, compiled: &'m Compiled, mut see: impl FnMut(&mut Self, Found<'m>) -> bool) {
         let source = &compiled.source;
-        if source.when.as_ref().is_some_and(|when| !when.holds(self.msg, self.kind)) {
+        if source.when.as_ref().is_some_and(|when| !when.holds(self.view)) {
             self.recorder.attempt(source, None, Verdict::ConditionNotMet);
             return;
         }
@@ -98,7 +131,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
             }
             Look::Path(path) => {
                 let mut is_absent = true;
-                path.visit(self.msg, &mut |found| {
+                path.visit(self.view, &mut |found| {
                     is_absent = false;
                     see(self, found)
                 });
@@ -115,7 +148,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
         if found.at.is_none() {
             return Cow::Borrowed(raw);
         }
-        let separators = self.msg.separators();
+        let separators = self.view.msg.separators();
         let subcomponent = separators.subcomponent;
         let first = raw.split(subcomponent).map(str::trim).find(|part| !part.is_empty());
         let is_and = raw
@@ -125,8 +158,40 @@ impl<'m, R: Recorder> Reader<'m, R> {
         escape::decode(raw, separators)
     }
 
+    /// The text of a value, or the part of it that is meant.
+    fn value(&self, compiled: &Compiled, found: Found<'m>) -> Read<Cow<'m, str>> {
+        let text = self.text(found);
+        match &compiled.source.capture {
+            None => Ok(text),
+            Some(expression) => expression.capture(text).ok_or(Verdict::NotCaptured),
+        }
+    }
+
+    /// Tells what was done to the text of the value that was taken.
+    fn tell(&mut self, compiled: &Compiled, found: Found<'m>) {
+        if !R::LISTENS {
+            return;
+        }
+        if let Some(expression) = &compiled.source.capture {
+            self.recorder.step(|| format!("cut out by /{expression}/"));
+        }
+        let (raw, text) = (found.raw.trim(), self.text(found));
+        if found.at.is_some() && compiled.source.capture.is_none() && raw != text {
+            let separators = self.view.msg.separators();
+            if raw.contains(separators.subcomponent) {
+                self.recorder.step(|| "its first subcomponent".to_owned());
+            }
+            if raw.contains(separators.escape) {
+                self.recorder.step(|| "escape sequences decoded".to_owned());
+            }
+        }
+    }
+
     fn component(&self, found: Found<'m>, number: u16) -> Option<Cow<'m, str>> {
-        found.component(self.msg, number).filter(|found| !found.is_null()).map(|f| self.text(f))
+        found
+            .component(self.view.msg, number)
+            .filter(|found| !found.is_null())
+            .map(|f| self.text(f))
     }
 
     /// A code by its table.
@@ -136,21 +201,23 @@ impl<'m, R: Recorder> Reader<'m, R> {
         meaning: impl Fn(&Code) -> Option<T>,
     ) -> Field<T> {
         self.first(output, |reader, compiled, found| {
-            let code = compiled.table.as_ref().and_then(|table| table.get(&reader.text(found)));
-            let code = code.ok_or(Verdict::NotInTable)?;
-            meaning(code).ok_or(Verdict::SaysNothing)
+            let text = reader.value(compiled, found)?;
+            let by_table = || compiled.table.as_ref().and_then(|table| table.get(&text));
+            let code = compiled.constant.as_ref().or_else(by_table).ok_or(Verdict::NotInTable)?;
+            let meaning = meaning(code).ok_or(Verdict::SaysNothing)?;
+            Ok((meaning, Step::Code(code)))
         })
     }
 
     /// A text; a table may replace it.
     pub(super) fn plain(&mut self, output: Output) -> Field<String> {
         self.first(output, |reader, compiled, found| {
-            let text = reader.text(found);
+            let text = reader.value(compiled, found)?;
             match compiled.table.as_ref().and_then(|table| table.get(&text)) {
-                Some(Code::Text(text)) => Ok(text.to_string()),
+                Some(code @ Code::Text(text)) => Ok((text.to_string(), Step::Code(code))),
                 Some(Code::Nothing) => Err(Verdict::SaysNothing),
                 Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
-                    Ok(bounded(&text))
+                    Ok((bounded(&text), Step::None))
                 }
             }
         })
@@ -158,22 +225,46 @@ impl<'m, R: Recorder> Reader<'m, R> {
 
     pub(super) fn language(&mut self) -> Field<String> {
         self.first(Output::Language, |reader, compiled, found| {
-            let text = reader.text(found);
+            let text = reader.value(compiled, found)?;
             let by_table = compiled.table.as_ref().and_then(|table| table.get(&text));
             match by_table {
-                Some(Code::Text(tag)) => Ok(tag.to_string()),
+                Some(code @ Code::Text(tag)) => Ok((tag.to_string(), Step::Code(code))),
                 Some(Code::Nothing) => Err(Verdict::SaysNothing),
                 Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
-                    language::tag(&text).ok_or(Verdict::NotALanguage)
+                    let tag = language::tag(&text).ok_or(Verdict::NotALanguage)?;
+                    Ok((tag, Step::Language))
                 }
             }
         })
     }
 
     pub(super) fn time(&mut self, output: Output, zones: Zones) -> Field<LocalTime> {
-        self.first(output, |reader, _, found| {
-            time::read(&reader.text(found), zones).map_err(Verdict::NotATime)
+        self.first(output, |reader, compiled, found| {
+            let own = match &compiled.source.options {
+                Options::Time { zone, .. } => *zone,
+                Options::None
+                | Options::Ids(_)
+                | Options::Duration { .. }
+                | Options::Parts(_)
+                | Options::Phones(_) => None,
+            };
+            let dialect = own.or(reader.mapping.zone).and_then(|rule| reader.zone(rule));
+            let text = reader.value(compiled, found)?;
+            let (time, from) =
+                time::read(&text, Zones { dialect, ..zones }).map_err(Verdict::NotATime)?;
+            Ok((time, Step::Zone(from)))
         })
+    }
+
+    /// The zone that a rule leads to in this message.
+    fn zone(&self, rule: ZoneRule) -> Option<Zone> {
+        match rule {
+            ZoneRule::Named(zone) => Some(zone),
+            ZoneRule::Message => {
+                let dtm = Dtm::parse(self.view.header(7, 1)).ok()?;
+                dtm.offset.map(Zone::Fixed)
+            }
+        }
     }
 
     /// Minutes.
@@ -186,11 +277,14 @@ impl<'m, R: Recorder> Reader<'m, R> {
             let unit = match unit {
                 Unit::Default => None,
                 Unit::Named(unit) => Some(Cow::Borrowed(unit.as_str())),
-                Unit::At(path) => path.first(reader.msg).map(|found| reader.text(found)),
+                Unit::At(path) => path.first(reader.view).map(|found| reader.text(found)),
             };
             let unit = unit.filter(|unit| unit != NULL);
-            duration::minutes(&reader.text(found), unit.as_deref(), default)
-                .map_err(Verdict::NotADuration)
+            let text = reader.value(compiled, found)?;
+            let minutes = duration::minutes(&text, unit.as_deref(), default)
+                .map_err(Verdict::NotADuration)?;
+            let is_said = unit.is_some_and(|unit| !unit.trim().is_empty());
+            Ok((minutes, Step::Unit { is_said }))
         })
     }
 
@@ -201,18 +295,30 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 return Err(Verdict::Absent);
             };
             let mut parts = [const { Field::Absent }; N];
-            for (part, components) in parts.iter_mut().zip(places) {
+            for (part, components) in parts.iter_mut().zip(&places.each) {
                 *part = reader.part(found, components);
             }
+            let full =
+                if places.full > 0 { reader.part(found, &[places.full]) } else { Field::Absent };
+            // Family and given name are the last two parts of a person.
+            if let (Field::Value(full), [.., family, given]) = (full, parts.as_mut_slice()) {
+                match full.split_once(',') {
+                    Some((before, after)) => {
+                        *family = Field::Value(before.trim().to_owned());
+                        *given = Field::from(some_text(after));
+                    }
+                    None => *family = Field::Value(full),
+                }
+            }
             let is_given = parts.iter().any(|part| part.value().is_some());
-            if is_given { Ok(parts) } else { Err(Verdict::Absent) }
+            if is_given { Ok((parts, Step::None)) } else { Err(Verdict::Absent) }
         })
     }
 
     fn part(&self, found: Found<'m>, components: &[u16]) -> Field<String> {
         let mut null = false;
         for number in components {
-            let Some(component) = found.component(self.msg, *number) else { continue };
+            let Some(component) = found.component(self.view.msg, *number) else { continue };
             if component.is_null() {
                 null = true;
                 continue;
@@ -232,7 +338,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
         for compiled in self.mapping.sources(output) {
             let Options::Ids(at) = &compiled.source.options else { continue };
             self.each(compiled, |reader, found| {
-                let verdict = match reader.id(found, at) {
+                let verdict = match reader.id(compiled, found, at) {
                     None => Verdict::NoIdentifier,
                     Some(id) if ids.contains(&id) => Verdict::Duplicate,
                     Some(id) => {
@@ -247,9 +353,23 @@ impl<'m, R: Recorder> Reader<'m, R> {
         ids
     }
 
-    fn id(&self, found: Found<'m>, at: &IdAt) -> Option<Identifier> {
-        let value = self.component(found, at.component)?;
-        if value.is_empty() || value.len() > ID_BYTES_MAX {
+    fn id(&self, compiled: &Compiled, found: Found<'m>, at: &IdAt) -> Option<Identifier> {
+        let mut value = if found.at.is_none() {
+            Cow::Borrowed(found.raw)
+        } else {
+            self.component(found, at.component)?
+        };
+        if let Some(expression) = &compiled.source.capture {
+            value = expression.capture(value)?;
+        }
+        for path in &at.also {
+            if let Some(part) = path.first(self.view).filter(|part| !part.is_null()) {
+                value = Cow::Owned(format!("{value}/{}", self.text(part)));
+            }
+        }
+        // Systems fill an unused number with zeros; it would make one of many.
+        let is_nothing = value.bytes().all(|byte| byte == b'0');
+        if is_nothing || value.len() > ID_BYTES_MAX {
             return None;
         }
         let system = match &at.system {
@@ -273,7 +393,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 order += 1;
                 let phones = reader.phones(compiled);
                 let verdict = match phones.candidate(found.raw, xtn, order) {
-                    _ if found.is_null() => {
+                    Err(_) if phones.is_deleted(found.raw, xtn) => {
                         null = true;
                         Verdict::Null
                     }
@@ -287,6 +407,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
                     }
                 };
                 reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                if verdict == Verdict::Taken {
+                    reader.step(Step::Region);
+                }
                 false
             });
         }
@@ -304,13 +427,13 @@ impl<'m, R: Recorder> Reader<'m, R> {
             };
             let number = reader.phones(compiled).number(found.raw, xtn);
             let number = number.ok_or(Verdict::NotAPhone(phone::Problem::NoNumber))?;
-            Ok(number.as_str().to_owned())
+            Ok((number.as_str().to_owned(), Step::Region))
         })
     }
 
     fn phones(&self, compiled: &'m Compiled) -> phone::Reader<'m> {
         let uses = compiled.table.as_deref();
-        phone::Reader { msg: self.msg, region: self.site.region, uses }
+        phone::Reader { msg: self.view.msg, region: self.site.region, uses }
     }
 }
 
@@ -318,12 +441,17 @@ impl<'m, R: Recorder> Reader<'m, R> {
 /// taken for it.
 fn is_broken(options: &Options, verdict: Verdict) -> bool {
     match (options, verdict) {
-        (Options::Time { soft: false }, Verdict::NotATime(Problem::Unreadable(error))) => {
+        (Options::Time { soft: false, .. }, Verdict::NotATime(Problem::Unreadable(error))) => {
             !time::says_nothing(error)
         }
-        (Options::Time { soft: false }, Verdict::NotATime(Problem::TooCoarse)) => true,
+        (Options::Time { soft: false, .. }, Verdict::NotATime(Problem::TooCoarse)) => true,
         _ => false,
     }
+}
+
+fn some_text(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn bounded(text: &str) -> String {

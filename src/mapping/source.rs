@@ -5,9 +5,12 @@
 
 use super::condition::{Condition, read_path};
 use super::document::{Node, Table};
+use super::expression::Expression;
 use super::fault::Place;
+use super::normalise::time::ZoneRule;
 use super::output::{Kind, Output};
 use super::path::Path;
+use crate::core::local_time::Zone;
 
 /// An entry of a field's list.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub(super) struct Source {
     pub(super) when: Option<Condition>,
     /// The name of a value table.
     pub(super) table: Option<String>,
+    /// Cuts the value out of the text.
+    pub(super) capture: Option<Expression>,
     pub(super) options: Options,
 }
 
@@ -44,13 +49,23 @@ pub(super) enum Options {
     /// Whether what is no time is passed over without a word.
     Time {
         soft: bool,
+        /// Of times without offset; the mapping's own if not given.
+        zone: Option<ZoneRule>,
     },
     Duration {
         unit: Unit,
     },
-    /// For each part the components that may hold it.
-    Parts(Vec<Vec<u16>>),
+    Parts(Parts),
     Phones(Xtn),
+}
+
+/// Where the parts of a value stand in a repetition.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    /// For each part the components that may hold it.
+    pub(super) each: Vec<Vec<u16>>,
+    /// The component that holds a person's name in one, as "Family, Given"; 0 for none.
+    pub(super) full: u16,
 }
 
 /// Where an identifier and its system stand in a repetition.
@@ -58,6 +73,8 @@ pub(super) enum Options {
 pub(super) struct IdAt {
     pub(super) component: u16,
     pub(super) system: System,
+    /// What is put behind it, because it is not unique by itself.
+    pub(super) also: Vec<Path>,
 }
 
 /// Who assigned an identifier.
@@ -113,6 +130,7 @@ impl Entry {
                 look: Look::Path(read_path(node)?),
                 when: None,
                 table: None,
+                capture: None,
                 options: Options::usual(output.kind()),
             },
         };
@@ -147,6 +165,10 @@ impl Source {
         let condition = when.as_ref().and_then(Condition::read);
         let failed = when.is_some() && condition.is_none();
         let value_table = takes_table(output.kind()).then(|| table.text("table")).flatten();
+        let takes_capture = takes_capture(output.kind());
+        let capture = takes_capture.then(|| table.get("capture")).flatten();
+        let expression = capture.as_ref().and_then(Expression::read);
+        let failed = failed || (capture.is_some() && expression.is_none());
         let options = Options::read(&table, output.kind());
         let (label, look) = match (path, constant) {
             (Some(path), None) => {
@@ -161,7 +183,15 @@ impl Source {
         };
         table.finish();
         let look = look.filter(|_| !failed)?;
-        Some(Self { place, label, look, when: condition, table: value_table, options })
+        Some(Self {
+            place,
+            label,
+            look,
+            when: condition,
+            table: value_table,
+            capture: expression,
+            options,
+        })
     }
 }
 
@@ -172,18 +202,31 @@ const fn takes_table(kind: Kind) -> bool {
     }
 }
 
+/// Whether the value is one text, of which a part can be meant.
+const fn takes_capture(kind: Kind) -> bool {
+    match kind {
+        Kind::Coded { .. }
+        | Kind::Text
+        | Kind::Language
+        | Kind::Ids
+        | Kind::Time
+        | Kind::Duration => true,
+        Kind::Phones | Kind::Parts(_) | Kind::Callback => false,
+    }
+}
+
 impl Options {
     /// What is meant where a source is only a path: the standard's own places.
     fn usual(kind: Kind) -> Self {
         match kind {
-            Kind::Ids => Self::Ids(IdAt { component: 1, system: System::At(vec![4, 5]) }),
-            Kind::Time => Self::Time { soft: false },
+            Kind::Ids => Self::Ids(IdAt::usual(System::At(vec![4, 5]))),
+            Kind::Time => Self::Time { soft: false, zone: None },
             Kind::Duration => Self::Duration { unit: Unit::Default },
-            Kind::Parts(["code", ..]) => Self::Parts(vec![vec![1], vec![2]]),
+            Kind::Parts(["code", ..]) => Self::Parts(Parts::usual(2)),
             // XCN.
-            Kind::Parts(["id", ..]) => Self::Parts(vec![vec![1], vec![2], vec![3]]),
+            Kind::Parts(["id", ..]) => Self::Parts(Parts::usual(3)),
             // XPN.
-            Kind::Parts(_) => Self::Parts(vec![vec![1], vec![2]]),
+            Kind::Parts(_) => Self::Parts(Parts::usual(2)),
             Kind::Phones | Kind::Callback => Self::Phones(Xtn::default()),
             Kind::Coded { .. } | Kind::Text | Kind::Language => Self::None,
         }
@@ -191,22 +234,59 @@ impl Options {
 
     fn read(table: &Table<'_>, kind: Kind) -> Self {
         match (kind, Self::usual(kind)) {
-            (Kind::Ids, usual) => {
-                system(table).map_or(usual, |system| Self::Ids(IdAt { component: 1, system }))
+            (Kind::Ids, Self::Ids(usual)) => {
+                let also = table.get("also").map(Node::list).unwrap_or_default();
+                let also = also.iter().filter_map(read_path).map(|mut path| {
+                    address(&mut path, Kind::Text);
+                    path
+                });
+                let system = system(table).unwrap_or(usual.system);
+                Self::Ids(IdAt { component: 1, system, also: also.collect() })
             }
-            (Kind::Time, _) => {
-                Self::Time { soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false) }
-            }
+            (Kind::Time, _) => Self::Time {
+                soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false),
+                zone: table.get("zone").and_then(|node| read_zone(&node)),
+            },
             (Kind::Duration, _) => Self::Duration { unit: unit(table) },
             (Kind::Parts(names), Self::Parts(usual)) => {
                 let said: Vec<_> = names.iter().map(|name| numbers(table, name)).collect();
+                let is_person = names.contains(&"family");
+                let full = is_person.then(|| table.get("full")).flatten();
+                let full = full.and_then(|node| node.number()).unwrap_or(0);
                 // Who names one part means these parts only.
-                let is_usual = said.iter().all(Option::is_none);
-                let said = said.into_iter().map(Option::unwrap_or_default).collect();
-                Self::Parts(if is_usual { usual } else { said })
+                let is_usual = full == 0 && said.iter().all(Option::is_none);
+                let each = said.into_iter().map(Option::unwrap_or_default).collect();
+                Self::Parts(if is_usual { usual } else { Parts { each, full } })
             }
             (Kind::Phones | Kind::Callback, _) => Self::Phones(Xtn::read(table)),
             (_, usual) => usual,
+        }
+    }
+}
+
+impl IdAt {
+    const fn usual(system: System) -> Self {
+        Self { component: 1, system, also: Vec::new() }
+    }
+}
+
+impl Parts {
+    fn usual(count: u16) -> Self {
+        Self { each: (1..=count).map(|number| vec![number]).collect(), full: 0 }
+    }
+}
+
+/// Reads a zone as mappings have it: an IANA name, an offset, or `message`.
+pub(super) fn read_zone(node: &Node<'_>) -> Option<ZoneRule> {
+    let text = node.text()?;
+    if text == "message" {
+        return Some(ZoneRule::Message);
+    }
+    match Zone::parse(&text) {
+        Ok(zone) => Some(ZoneRule::Named(zone)),
+        Err(error) => {
+            node.fault(format!("{error}, or \"message\" for the offset of MSH-7"));
+            None
         }
     }
 }

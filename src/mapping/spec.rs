@@ -7,8 +7,10 @@ use serde_json::Value;
 use super::condition::{Condition, Trigger};
 use super::document::{Faults, Node, Table, with_root};
 use super::fault::{Place, suggestion};
+use super::normalise::case::Case;
+use super::normalise::time::ZoneRule;
 use super::output::Output;
-use super::source::Entry;
+use super::source::{Entry, read_zone};
 use crate::core::appointment::Status;
 use crate::core::claim::EhrEvent;
 use crate::core::local_time::Zone;
@@ -23,6 +25,13 @@ pub(super) struct Spec {
     pub(super) extends: Option<(String, Place)>,
     pub(super) title: Option<String>,
     pub(super) duration_unit: Option<String>,
+    pub(super) zone: Option<ZoneRule>,
+    pub(super) name_case: Option<Case>,
+    pub(super) detect: Option<Detect>,
+    /// Whether each patient of a message is read, not only the first.
+    pub(super) each_patient: Option<bool>,
+    /// Whether each time of a message is read, not only the first.
+    pub(super) each_time: Option<bool>,
     pub(super) outputs: BTreeMap<Output, Vec<Entry>>,
     pub(super) tables: BTreeMap<String, Vec<TableEntry>>,
     pub(super) triggers: Vec<TriggerRule>,
@@ -30,6 +39,19 @@ pub(super) struct Spec {
     pub(super) suppress_if: Vec<Rule>,
     pub(super) examples: Vec<Example>,
 }
+
+/// How messages of the dialect are recognised.
+#[derive(Debug, Clone)]
+pub(super) struct Detect {
+    pub(super) when: Condition,
+    /// Why, as a sentence for people.
+    pub(super) reason: String,
+    /// The highest wins.
+    pub(super) rank: u16,
+}
+
+/// The rank of a dialect that names none.
+const RANK_USUAL: u16 = 10;
 
 /// One code of a value table.
 #[derive(Debug, Clone)]
@@ -42,6 +64,7 @@ pub(super) struct TableEntry {
 /// What a trigger means.
 #[derive(Debug, Clone)]
 pub(super) struct TriggerRule {
+    pub(super) place: Place,
     pub(super) trigger: Trigger,
     pub(super) action: Action,
 }
@@ -69,6 +92,7 @@ pub(super) enum Heed {
 /// A filter: a condition and the reason that is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
+    pub(super) place: Place,
     pub(super) code: String,
     pub(super) when: Condition,
     pub(super) reason: String,
@@ -93,10 +117,9 @@ impl Spec {
             spec.extends = root.get("extends").and_then(|node| Some((node.text()?, node.place())));
             spec.title = root.text("title");
             if let Some(defaults) = root.get("defaults").and_then(|node| node.table()) {
-                spec.duration_unit = defaults.text("duration_unit");
-                check_unit(&defaults, spec.duration_unit.as_deref());
-                defaults.finish();
+                spec.read_defaults(defaults);
             }
+            spec.detect = root.get("detect").and_then(|node| read_detect(&node));
             for section in ["message", "appointment", "patient"] {
                 if let Some(table) = root.get(section).and_then(|node| node.table()) {
                     spec.read_outputs(section, table);
@@ -118,7 +141,25 @@ impl Spec {
         })
     }
 
+    fn read_defaults(&mut self, defaults: Table<'_>) {
+        self.duration_unit = defaults.text("duration_unit");
+        check_unit(&defaults, self.duration_unit.as_deref());
+        self.zone = defaults.get("zone").and_then(|node| read_zone(&node));
+        self.name_case = defaults.get("name_case").and_then(|node| {
+            let case = Case::parse(&node.text()?);
+            if case.is_none() {
+                node.fault("names are written \"title\" (DOE becomes Doe) or \"keep\"");
+            }
+            case
+        });
+        defaults.finish();
+    }
+
     fn read_outputs(&mut self, section: &str, table: Table<'_>) {
+        if section == "message" {
+            self.each_patient = table.get("patients").and_then(|node| read_each(&node));
+            self.each_time = table.get("times").and_then(|node| read_each(&node));
+        }
         for output in Output::ALL {
             let Some((_, key)) = output.name().split_once('.').filter(|(s, _)| *s == section)
             else {
@@ -146,6 +187,29 @@ impl Spec {
     }
 }
 
+fn read_each(node: &Node<'_>) -> Option<bool> {
+    match node.text()?.as_str() {
+        "each" => Some(true),
+        "first" => Some(false),
+        _ => {
+            node.fault("\"each\" or \"first\" is expected");
+            None
+        }
+    }
+}
+
+fn read_detect(node: &Node<'_>) -> Option<Detect> {
+    let table = node.table()?;
+    let when = table.get("when").and_then(|node| Condition::read(&node));
+    let reason = table.text("reason");
+    let rank = table.get("rank").and_then(|node| node.number()).unwrap_or(RANK_USUAL);
+    if reason.is_none() || table.get("when").is_none() {
+        table.fault("detection needs when and reason");
+    }
+    table.finish();
+    Some(Detect { when: when?, reason: reason?, rank })
+}
+
 fn check_unit(defaults: &Table<'_>, unit: Option<&str>) {
     if unit.is_some_and(|unit| super::normalise::duration::seconds_in(unit).is_none()) {
         defaults.fault("duration_unit is no unit of time; write \"min\" or \"s\"");
@@ -171,8 +235,9 @@ fn read_trigger(name: &str, node: &Node<'_>) -> Option<TriggerRule> {
             None
         }
     };
+    let place = table.place();
     table.finish();
-    Some(TriggerRule { trigger: trigger?, action: action? })
+    Some(TriggerRule { place, trigger: trigger?, action: action? })
 }
 
 fn read_event(node: &Node<'_>) -> Option<EhrEvent> {
@@ -249,10 +314,17 @@ fn rules(root: &Table<'_>, key: &'static str) -> Vec<Rule> {
         if code.is_none() || reason.is_none() || table.get("when").is_none() {
             table.fault("a rule needs code, reason and when");
         }
+        let place = table.place();
         table.finish();
-        Some(Rule { code: code?, reason: reason?, when: when? })
+        Some(Rule { place, code: code?, reason: reason?, when: when? })
     };
-    nodes.iter().filter_map(read).collect()
+    let rules: Vec<Rule> = nodes.iter().filter_map(read).collect();
+    for (index, rule) in rules.iter().enumerate() {
+        if rules.iter().take(index).any(|before| before.code == rule.code) {
+            root.fault_at(&rule.place, format!("there is a rule \"{}\" before it", rule.code));
+        }
+    }
+    rules
 }
 
 fn read_example(node: &Node<'_>) -> Option<Example> {

@@ -1,6 +1,7 @@
 //! Value tables and the comparison that they use: capitals, blanks, `_` and `-` do not matter.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use crate::core::appointment::Status;
 use crate::core::claim::EhrEvent;
@@ -15,6 +16,24 @@ pub(super) enum Code {
     Text(Box<str>),
     /// The code is known to say nothing here; the next source is asked.
     Nothing,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => f.write_str(status.name()),
+            Self::Event(event) => f.write_str(event.name()),
+            Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
+            Self::Phone(usage) => f.write_str(match usage {
+                PhoneUse::Never => "never",
+                PhoneUse::Home => "home",
+                PhoneUse::Other => "other",
+                PhoneUse::Mobile => "mobile",
+            }),
+            Self::Text(text) => f.write_str(text),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
 }
 
 impl Code {

@@ -240,6 +240,13 @@ impl Range {
         self
     }
 
+    /// What is left of the range from `key` on, itself included.
+    #[must_use]
+    pub fn from(mut self, key: &Key) -> Self {
+        self.from = self.from.max(Box::from(key.stored()));
+        self
+    }
+
     /// What is left of the range before `key`: the next page in descending order.
     #[must_use]
     pub fn before(mut self, key: &Key) -> Self {

@@ -7,6 +7,9 @@
 
 mod corpus;
 mod files;
+mod language;
+mod profiles_a;
+mod profiles_b;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +19,7 @@ use appointd::core::phone::Region;
 use appointd::core::rules::Place;
 use appointd::hl7::Message;
 use appointd::mapping::{
-    Explanation, Library, Mapping, Outcome, Output, Site, check_examples, lookup,
+    Explanation, Library, Mapping, Outcome, Output, Site, Trace, check_examples, lookup,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -25,22 +28,41 @@ fn received_at() -> DateTime<Utc> {
     "2030-01-01T00:00:00Z".parse().unwrap()
 }
 
-fn explained(mapping: &Mapping, text: &str) -> (Outcome, Explanation, Value) {
-    let msg = Message::read(text).unwrap();
+fn with_site<T>(read: impl FnOnce(&Site<'_>) -> T) -> T {
     let source = SourceName::new("main");
     let denver = Place { zone: Some(Zone::parse("America/Denver").unwrap()), ..Place::default() };
     let locations: BTreeMap<String, Place> = [("DENVER".to_owned(), denver)].into();
-    let site = Site {
+    read(&Site {
         source: &source,
         zone: None,
         practice_zone: Zone::parse("America/Chicago").unwrap(),
         region: Region::US,
         locations: &locations,
-    };
-    let (outcome, explanation) = mapping.explain(&msg, &site, received_at());
-    assert_eq!(outcome, mapping.apply(&msg, &site, received_at()), "explaining changes nothing");
-    let json = outcome.to_json(&mapping.origin(&msg, &site)).remove(0);
-    (outcome, explanation, json)
+    })
+}
+
+fn explained(mapping: &Mapping, text: &str) -> (Outcome, Explanation, Value) {
+    let msg = Message::read(text).unwrap();
+    with_site(|site| {
+        let (outcome, mut explanations) = mapping.explain(&msg, site, received_at());
+        assert_eq!(outcome, mapping.apply(&msg, site, received_at()), "explaining changes nothing");
+        let (traced, _) = mapping.apply_traced(&msg, site, received_at());
+        assert_eq!(outcome, traced, "tracing changes nothing");
+        let json = outcome.to_json(&mapping.origin(&msg, site)).remove(0);
+        (outcome, explanations.remove(0), json)
+    })
+}
+
+/// Every event of a message.
+fn events(mapping: &Mapping, text: &str) -> Vec<Value> {
+    with_site(|site| {
+        let msg = Message::read(text).unwrap();
+        mapping.apply(&msg, site, received_at()).to_json(&mapping.origin(&msg, site))
+    })
+}
+
+fn traced(mapping: &Mapping, text: &str) -> (Outcome, Trace) {
+    with_site(|site| mapping.apply_traced(&Message::read(text).unwrap(), site, received_at()))
 }
 
 /// What the default mapping makes of a message.
@@ -282,6 +304,8 @@ fn what_is_no_phone_for_texts_is_not_said_and_null_is() {
         assert_eq!(patient(&[(13, phones), (14, "415-555-0110")]).get("phone"), None, "{phones}");
     }
     assert_eq!(patient(&[(13, "\"\"")]).get("phone"), Some(&Value::Null));
+    assert_eq!(patient(&[(13, "\"\"^PRN^CP")]).get("phone"), Some(&Value::Null));
+    assert_eq!(patient(&[(13, "\"\"^NET^Internet")]).get("phone"), None);
     assert_eq!(patient(&[(13, "\"\""), (40, "4155550101^PRS")])["phone"], "+14155550101");
 }
 
@@ -376,9 +400,9 @@ fn an_explanation_names_the_bytes_the_rule_and_what_was_tried() {
     let at = taken.position.unwrap();
     assert_eq!(at.to_string(), "SCH[1]-11[1].4");
     assert_eq!(text.get(at.start..at.end), Some("202612010930"));
-    assert_eq!(start.attempts[0].result, "its condition does not hold");
-    assert!(explanation.notes.iter().any(|note| note.contains("2 patients")));
-    assert!(explanation.notes.iter().any(|note| note.contains("2 times")));
+    assert_eq!(start.attempts[0].result, "its condition does not hold: MSH-12 is at least 2.5");
+    assert!(explanation.notes.iter().any(|note| note.contains("2 patients; each")));
+    assert!(explanation.notes.iter().any(|note| note.contains("2 times; each")));
     assert!(explanation.to_json()["appointment.start"]["taken"][0]["bytes"].is_array());
     assert!(!format!("{explanation:?}").contains("202612010930"), "values are not in debug output");
 }

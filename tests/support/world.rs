@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a world that does not come to rest fails its test")]
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use appointd::clock::Timestamp;
 use appointd::core::appointment::Appointment;
@@ -17,6 +18,7 @@ use appointd::core::phone::PhoneNumber;
 use appointd::core::reason::{Outcome, Reason};
 use appointd::core::rules::Rules;
 use appointd::core::scene::{Decision, Scene};
+use appointd::core::share::{Subject, Target, targets};
 use appointd::phi::Phi;
 use chrono::TimeDelta;
 
@@ -68,22 +70,42 @@ impl World {
     }
 
     /// The EHR sends a message; nothing that it causes leaves yet.
-    pub(crate) fn hear(&mut self, mut claim: Claim) -> Vec<Reason> {
-        if claim.occurred_at == Timestamp::MIN_UTC {
-            claim.occurred_at = self.now;
+    pub(crate) fn hear(&mut self, claim: Claim) -> Vec<Reason> {
+        self.hear_all(vec![claim])
+    }
+
+    /// The EHR sends a message that makes several claims.
+    pub(crate) fn hear_all(&mut self, claims: Vec<Claim>) -> Vec<Reason> {
+        self.next_entry();
+        let mut reasons = Vec::new();
+        for mut claim in claims {
+            if claim.occurred_at == Timestamp::MIN_UTC {
+                claim.occurred_at = self.now;
+            }
+            let rows = &self.scene.appointments;
+            let register = rows.values().find(|known| {
+                known.sharing.part.is_first()
+                    && known.ids.iter().any(|id| claim.appointment.ids.contains(id))
+            });
+            let row = |key: &AppointmentKey| Ok::<_, Infallible>(rows.get(key).cloned());
+            for Target { subject, claim } in targets(&claim, register, row).unwrap() {
+                let event = Event::Claimed(Box::new(claim));
+                reasons.extend(self.step(Some(&subject), &event));
+            }
         }
-        let subject = self
-            .scene
-            .appointments
-            .values()
-            .find(|known| known.ids.iter().any(|id| claim.appointment.ids.contains(id)))
-            .map(|known| known.key.clone());
-        self.turn(subject.as_ref(), &Event::Claimed(Box::new(claim)))
+        reasons
     }
 
     /// The EHR sends a message, and what is due at once is done.
     pub(crate) fn tell(&mut self, claim: Claim) -> Vec<Reason> {
         let reasons = self.hear(claim);
+        self.settle();
+        reasons
+    }
+
+    /// The EHR sends a message that makes several claims, and what is due at once is done.
+    pub(crate) fn tell_all(&mut self, claims: Vec<Claim>) -> Vec<Reason> {
+        let reasons = self.hear_all(claims);
         self.settle();
         reasons
     }
@@ -222,9 +244,19 @@ impl World {
         }
     }
 
-    /// One turn: decided twice, checked, applied.
-    pub(crate) fn turn(&mut self, subject: Option<&AppointmentKey>, event: &Event) -> Vec<Reason> {
+    /// One turn.
+    pub(crate) fn turn(&mut self, subject: Option<&Subject>, event: &Event) -> Vec<Reason> {
+        self.next_entry();
+        self.step(subject, event)
+    }
+
+    fn next_entry(&mut self) {
         self.scene.seq = Seq(self.scene.seq.0 + 1);
+        self.scene.effects_before = 0;
+    }
+
+    /// One decision: taken twice, checked, applied.
+    fn step(&mut self, subject: Option<&Subject>, event: &Event) -> Vec<Reason> {
         let decision = decide(subject, event, &self.scene, &self.rules, self.now);
         let again = decide(subject, event, &self.scene, &self.rules, self.now);
         assert_eq!(decision, again, "a decision follows from its inputs alone");
@@ -248,8 +280,9 @@ impl World {
         for row in decision.outbox {
             self.scene.outbox.insert(row.id.clone(), row);
         }
+        let effects = decision.effects.len();
         for (index, planned) in decision.effects.into_iter().enumerate() {
-            let id = OutboxId::of(self.now, self.scene.seq, index);
+            let id = OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index);
             let row = Outgoing {
                 id: id.clone(),
                 effect: planned.effect,
@@ -263,6 +296,7 @@ impl World {
             };
             assert!(self.scene.outbox.insert(id, row).is_none(), "ids of effects are unique");
         }
+        self.scene.effects_before += effects;
         self.tasks.extend(decision.tasks);
         self.log.extend(decision.because);
     }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use crate::core::phone::{PhoneNumber, Region};
 use crate::hl7::{Message, escape};
 
-use super::super::path::component_of;
+use super::super::path::{NULL, component_of};
 use super::super::source::{Digits, Xtn};
 use super::super::table::{Code, PhoneUse, Table};
 
@@ -54,6 +54,15 @@ impl Reader<'_> {
         let number = self.number(raw, xtn).ok_or(Problem::NoNumber)?;
         let preferred = xtn.preferred > 0 && self.component(raw, xtn.preferred) == "Y";
         Ok(Candidate { rank: (usage, preferred, Reverse(order)), number })
+    }
+
+    /// Whether a repetition without a number says that there is none any more: `""`, or `""^PRN^CP`,
+    /// where the use stays beside it.
+    pub(in super::super) fn is_deleted(&self, raw: &str, xtn: &Xtn) -> bool {
+        let mut components = xtn.number.iter().flat_map(|way| &way.components);
+        raw == NULL
+            || (self.usage(raw, xtn) != PhoneUse::Never
+                && components.any(|number| self.component(raw, *number) == NULL))
     }
 
     /// The number itself, whatever it is for.

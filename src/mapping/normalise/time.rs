@@ -1,5 +1,7 @@
 //! Times: from civil time to an instant, with the zone that is meant.
 
+use std::fmt;
+
 use crate::core::local_time::{LocalTime, Zone};
 use crate::hl7::Dtm;
 use crate::hl7::dtm::{Error, Precision};
@@ -11,6 +13,37 @@ pub(in super::super) struct Zones {
     pub(in super::super) place: Option<Zone>,
     /// The zone of the feed or the practice.
     pub(in super::super) site: Zone,
+    /// The zone that the dialect writes in, if its mapping says one.
+    pub(in super::super) dialect: Option<Zone>,
+}
+
+/// Which zone a mapping says that times without offset are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum ZoneRule {
+    /// A zone by its name.
+    Named(Zone),
+    /// The offset of the message's own time, MSH-7.
+    Message,
+}
+
+/// Where a time's zone was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum ZoneFrom {
+    Stated,
+    Dialect(Zone),
+    Place(Zone),
+    Site(Zone),
+}
+
+impl fmt::Display for ZoneFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stated => f.write_str("the offset is stated"),
+            Self::Dialect(zone) => write!(f, "no offset: in {zone}, as the mapping says"),
+            Self::Place(zone) => write!(f, "no offset: in {zone}, the place's zone"),
+            Self::Site(zone) => write!(f, "no offset: in {zone}, the feed's or practice's zone"),
+        }
+    }
 }
 
 /// Why a text is no usable time.
@@ -26,28 +59,54 @@ pub(in super::super) const fn says_nothing(error: Error) -> bool {
     matches!(error, Error::Empty | Error::Zeros)
 }
 
-/// Reads a time and settles it: by the offset that it states, else by the place's zone, else by the
-/// site's. A day without time of day stays a day.
-pub(in super::super) fn read(text: &str, zones: Zones) -> Result<LocalTime, Problem> {
+/// Reads a time and settles it: by the offset that it states, else by the dialect's zone, else by the
+/// place's, else by the site's. A day without time of day stays a day.
+pub(in super::super) fn read(text: &str, zones: Zones) -> Result<(LocalTime, ZoneFrom), Problem> {
     let dtm = Dtm::parse(text).map_err(Problem::Unreadable)?;
     match dtm.precision {
         Precision::Year | Precision::Month => Err(Problem::TooCoarse),
-        Precision::Day => Ok(LocalTime::day(dtm.local.date(), zones.place.unwrap_or(zones.site))),
+        Precision::Day => {
+            // A day is a day of the place, whatever zone the system keeps its clock in.
+            let (zone, from) = zones.of_place();
+            Ok((LocalTime::day(dtm.local.date(), zone), from))
+        }
         Precision::Hour | Precision::Minute | Precision::Second | Precision::Fraction => {
             Ok(settle(&dtm, zones))
         }
     }
 }
 
-fn settle(dtm: &Dtm, zones: Zones) -> LocalTime {
-    let Some(offset) = dtm.offset else {
-        return LocalTime::settle(dtm.local, zones.place.unwrap_or(zones.site));
+impl Zones {
+    fn of_place(self) -> (Zone, ZoneFrom) {
+        match self.place {
+            Some(zone) => (zone, ZoneFrom::Place(zone)),
+            None => (self.site, ZoneFrom::Site(self.site)),
+        }
+    }
+
+    /// The zone that a time in another zone is shown in: the place's, or the site's if it agrees.
+    fn shown(self, local: &LocalTime) -> Option<Zone> {
+        let agrees = self.site.offset_at(local.instant) == local.zone.offset_at(local.instant);
+        self.place.or_else(|| agrees.then_some(self.site))
+    }
+}
+
+fn settle(dtm: &Dtm, zones: Zones) -> (LocalTime, ZoneFrom) {
+    if let Some(offset) = dtm.offset {
+        let stated = LocalTime::with_offset(dtm.local, offset, None);
+        let zone = zones.shown(&stated);
+        return (LocalTime::with_offset(dtm.local, offset, zone), ZoneFrom::Stated);
+    }
+    let Some(zone) = zones.dialect else {
+        let (zone, from) = zones.of_place();
+        return (LocalTime::settle(dtm.local, zone), from);
     };
-    let stated = LocalTime::with_offset(dtm.local, offset, None);
-    // The site's zone only shows the time of a place that it agrees with.
-    let agrees = zones.site.offset_at(stated.instant) == offset;
-    let zone = zones.place.or_else(|| agrees.then_some(zones.site));
-    LocalTime::with_offset(dtm.local, offset, zone)
+    let mut time = LocalTime::settle(dtm.local, zone);
+    // Universal time is how a system counts, not where a visit is.
+    let shown = if zone == Zone::UTC { zones.of_place().0 } else { zones.place.unwrap_or(zone) };
+    time.local = shown.local(time.instant);
+    time.zone = shown;
+    (time, ZoneFrom::Dialect(zone))
 }
 
 #[cfg(test)]
@@ -59,8 +118,28 @@ mod tests {
     }
 
     fn read_in(text: &str, place: Option<&str>, site: &str) -> String {
-        let time = read(text, Zones { place: place.map(zone), site: zone(site) }).unwrap();
+        let zones = Zones { place: place.map(zone), site: zone(site), dialect: None };
+        let (time, _) = read(text, zones).unwrap();
         format!("{} {}", time.to_rfc3339(), time.zone)
+    }
+
+    #[test]
+    fn a_dialects_zone_settles_and_the_place_shows() {
+        let read_in = |dialect, place: Option<&str>| {
+            let zones = Zones {
+                place: place.map(zone),
+                site: zone("America/Chicago"),
+                dialect: Some(zone(dialect)),
+            };
+            let (time, from) = read("202612011530", zones).unwrap();
+            assert_eq!(from, ZoneFrom::Dialect(zone(dialect)));
+            format!("{} {}", time.to_rfc3339(), time.zone)
+        };
+        assert_eq!(read_in("UTC", None), "2026-12-01T09:30:00-06:00 America/Chicago");
+        let denver = Some("America/Denver");
+        assert_eq!(read_in("UTC", denver), "2026-12-01T08:30:00-07:00 America/Denver");
+        assert_eq!(read_in("America/New_York", None), "2026-12-01T15:30:00-05:00 America/New_York");
+        assert_eq!(read_in("America/New_York", denver), "2026-12-01T13:30:00-07:00 America/Denver");
     }
 
     #[test]
@@ -85,10 +164,10 @@ mod tests {
 
     #[test]
     fn what_is_no_day_is_refused() {
-        let zones = Zones { place: None, site: Zone::UTC };
+        let zones = Zones { place: None, site: Zone::UTC, dialect: None };
         assert_eq!(read("202612", zones), Err(Problem::TooCoarse));
         assert_eq!(read("20260231", zones), Err(Problem::Unreadable(Error::Day)));
-        assert!(read("20261201", zones).unwrap().date_only);
+        assert!(read("20261201", zones).unwrap().0.date_only);
         assert!(read("soon", zones).is_err());
     }
 }

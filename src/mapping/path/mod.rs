@@ -12,9 +12,9 @@ mod read;
 
 use std::fmt;
 
-use crate::hl7::{Message, Segment, SegmentName};
-
 use super::table::Folded;
+use super::view::{Line, View};
+use crate::hl7::{Message, SegmentName};
 
 /// The conventional names of components in selections, and where senders put what they mean.
 pub(super) const NAMED: [(&str, &[u16]); 5] = [
@@ -39,6 +39,20 @@ pub(super) struct Path {
     pub(super) subcomponent: Option<u16>,
     /// Whether the segment is a resource, of which some may be marked as deleted.
     is_resource: bool,
+    /// The segment that heads a group of resources, RGS.
+    group: SegmentName,
+    timing: Timing,
+}
+
+/// What of several times a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timing {
+    /// All are the same to it.
+    None,
+    /// SCH-11: a time is a repetition.
+    Repetition,
+    /// TQ1: a time is a segment.
+    Segment,
 }
 
 /// Which of several segments or repetitions.
@@ -151,10 +165,10 @@ pub(super) const NULL: &str = "\"\"";
 
 impl Path {
     /// What stands at the path: the first text, else the first null.
-    pub(super) fn first<'m>(&self, msg: &'m Message) -> Option<Found<'m>> {
+    pub(super) fn first<'m>(&self, view: &View<'m>) -> Option<Found<'m>> {
         let mut null = None;
         let mut text = None;
-        self.visit(msg, &mut |found| {
+        self.visit(view, &mut |found| {
             if found.is_null() {
                 null = null.or(Some(found));
             } else {
@@ -171,66 +185,87 @@ impl Path {
     }
 
     /// Shows each value at the path to `see` until it says that it has seen enough.
-    pub(super) fn visit<'m>(&self, msg: &'m Message, see: &mut dyn FnMut(Found<'m>) -> bool) {
+    pub(super) fn visit<'m>(&self, view: &View<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) {
         let is_resource = self.is_resource;
         let mut group_deleted = false;
         let (mut occurrence, mut matched) = (0_u16, 0_u16);
-        for segment in msg.segments() {
-            let name = segment.name();
-            if is_resource && name.as_str() == RGS {
-                group_deleted = is_deleted(segment);
+        for (line, is_seen) in view.lines() {
+            if is_resource && line.name == self.group {
+                group_deleted = is_deleted(view, line);
             }
-            if name != self.segment {
+            if line.name != self.segment {
                 continue;
             }
             occurrence = occurrence.saturating_add(1);
             let skipped = is_resource
                 && self.occurrence.is_unsaid()
-                && (group_deleted || is_deleted(segment));
-            if skipped || !self.occurrence.admits(|at| field_part(msg, segment, at)) {
+                && (group_deleted || is_deleted(view, line));
+            if !is_seen || skipped || !self.occurrence.admits(|at| field_part(view, line, at)) {
                 continue;
             }
             matched = matched.saturating_add(1);
-            if let Number::Nth(number) = self.occurrence.number
-                && number != matched
-            {
+            if self.wanted_occurrence(view).is_some_and(|number| number != matched) {
                 continue;
             }
-            let place = Place { msg, segment, occurrence };
             let is_last = self.occurrence.number != Number::Every && !is_resource;
-            if self.visit_segment(place, see) || is_last {
+            if self.visit_segment(view, line, occurrence, see) || is_last {
                 return;
             }
         }
     }
 
-    fn visit_segment<'m>(&self, place: Place<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) -> bool {
-        let Some(field) = place.segment.field(usize::from(self.field)) else { return false };
-        if field.raw().is_empty() {
+    /// The number of the segment that is meant: said by the path, or the time that is looked at.
+    fn wanted_occurrence(&self, view: &View<'_>) -> Option<u16> {
+        match self.occurrence.number {
+            Number::Nth(number) => Some(number),
+            Number::FirstValued if self.timing == Timing::Segment && view.time() > 0 => {
+                Some(view.time())
+            }
+            Number::FirstValued | Number::Every => None,
+        }
+    }
+
+    fn wanted_repetition(&self, view: &View<'_>) -> Option<u16> {
+        match self.repetition.number {
+            Number::Nth(number) => Some(number),
+            Number::FirstValued if self.timing == Timing::Repetition && view.time() > 0 => {
+                Some(view.time())
+            }
+            Number::FirstValued | Number::Every => None,
+        }
+    }
+
+    fn visit_segment<'m>(
+        &self,
+        view: &View<'m>,
+        line: &Line,
+        occurrence: u16,
+        see: &mut dyn FnMut(Found<'m>) -> bool,
+    ) -> bool {
+        let Some((mut start, field)) = view.field(line, self.field) else { return false };
+        if field.is_empty() {
             return false;
         }
-        let separators = place.msg.separators();
-        let mut start = field.range().start;
+        let separator = view.msg.separators().repetition;
+        let wanted = self.wanted_repetition(view);
         let mut matched = 0;
-        for (repetition, raw) in (1_u16..).zip(field.raw().split(separators.repetition)) {
+        for (repetition, raw) in (1_u16..).zip(field.split(separator)) {
             let from = start;
-            start += raw.len() + separators.repetition.len_utf8();
-            if !self.repetition.admits(|at| repetition_part(place.msg, raw, at)) {
+            start += raw.len() + separator.len_utf8();
+            if !self.repetition.admits(|at| repetition_part(view.msg, raw, at)) {
                 continue;
             }
             matched += 1;
-            if let Number::Nth(number) = self.repetition.number
-                && number != matched
-            {
+            if wanted.is_some_and(|number| number != matched) {
                 continue;
             }
-            let (offset, part) = self.part(place.msg, raw);
+            let (offset, part) = self.part(view.msg, raw);
             if part.trim().is_empty() {
                 continue;
             }
             let at = Position {
                 segment: self.segment,
-                occurrence: place.occurrence,
+                occurrence,
                 field: self.field,
                 repetition,
                 component: self.component,
@@ -258,13 +293,6 @@ impl Path {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Place<'m> {
-    msg: &'m Message,
-    segment: Segment<'m>,
-    occurrence: u16,
-}
-
 impl Pick {
     fn is_unsaid(&self) -> bool {
         self.tests.is_empty() && self.number == Number::FirstValued
@@ -281,22 +309,20 @@ impl Pick {
     }
 }
 
-const RGS: &str = "RGS";
-
 fn is_resource(name: SegmentName) -> bool {
     matches!(name.as_str(), "AIS" | "AIG" | "AIL" | "AIP")
 }
 
 /// Whether a resource or its group is being taken off the appointment (segment action code `D`).
-fn is_deleted(segment: Segment<'_>) -> bool {
-    segment.field(2).is_some_and(|action| action.raw().trim() == "D")
+fn is_deleted(view: &View<'_>, line: &Line) -> bool {
+    view.field(line, 2).is_some_and(|(_, action)| action.trim() == "D")
 }
 
-fn field_part<'m>(msg: &'m Message, segment: Segment<'m>, at: (u16, Option<u16>)) -> &'m str {
-    let Some(field) = segment.field(usize::from(at.0)) else { return "" };
-    let first = field.raw().split(msg.separators().repetition).next().unwrap_or_default();
+fn field_part<'m>(view: &View<'m>, line: &Line, at: (u16, Option<u16>)) -> &'m str {
+    let Some((_, field)) = view.field(line, at.0) else { return "" };
+    let first = field.split(view.msg.separators().repetition).next().unwrap_or_default();
     match at.1 {
-        Some(component) => component_of(msg, first, component),
+        Some(component) => component_of(view.msg, first, component),
         None => first,
     }
 }

@@ -6,7 +6,7 @@ use crate::hl7::SegmentName;
 
 use super::super::fault::suggestion;
 use super::super::table::Folded;
-use super::{NAMED, Number, Path, Pick, Test, Wanted, is_resource};
+use super::{NAMED, Number, Path, Pick, Test, Timing, Wanted, is_resource};
 
 /// Why text is no path, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,25 @@ impl fmt::Display for Error {
     }
 }
 
+/// The segments of HL7 v2.1 to v2.8.2; those of sites begin with Z.
+const SEGMENTS: &[&str] = &[
+    "ABS", "ACC", "ADD", "ADJ", "AFF", "AIG", "AIL", "AIP", "AIS", "AL1", "APR", "ARQ", "ARV",
+    "AUT", "BHS", "BLC", "BLG", "BPO", "BPX", "BTS", "BTX", "BUI", "CDM", "CDO", "CER", "CM0",
+    "CM1", "CM2", "CNS", "CON", "CSP", "CSR", "CSS", "CTD", "CTI", "DB1", "DEV", "DG1", "DMI",
+    "DON", "DRG", "DSC", "DSP", "DST", "ECD", "ECR", "EDU", "EQL", "EQP", "EQU", "ERQ", "ERR",
+    "EVN", "FAC", "FHS", "FT1", "FTS", "GOL", "GP1", "GP2", "GT1", "IAM", "IAR", "IIM", "ILT",
+    "IN1", "IN2", "IN3", "INV", "IPC", "IPR", "ISD", "ITM", "IVC", "IVT", "LAN", "LCC", "LCH",
+    "LDP", "LOC", "LRL", "MCP", "MFA", "MFE", "MFI", "MRG", "MSA", "MSH", "NCK", "NDS", "NK1",
+    "NPU", "NSC", "NST", "NTE", "OBR", "OBX", "ODS", "ODT", "OM1", "OM2", "OM3", "OM4", "OM5",
+    "OM6", "OM7", "ORC", "ORG", "OVR", "PAC", "PCE", "PCR", "PD1", "PDA", "PDC", "PEO", "PES",
+    "PID", "PKG", "PMT", "PR1", "PRA", "PRB", "PRC", "PRD", "PRT", "PSG", "PSH", "PSL", "PSS",
+    "PTH", "PV1", "PV2", "PYE", "QAK", "QID", "QPD", "QRD", "QRF", "QRI", "RCP", "RDF", "RDT",
+    "REL", "RF1", "RFI", "RGS", "RMI", "ROL", "RQ1", "RQD", "RXA", "RXC", "RXD", "RXE", "RXG",
+    "RXO", "RXR", "RXV", "SAC", "SCD", "SCH", "SCP", "SDD", "SFT", "SGH", "SGT", "SID", "SLT",
+    "SPM", "SPR", "STF", "STZ", "TCC", "TCD", "TQ1", "TQ2", "TXA", "UAC", "UB1", "UB2", "URD",
+    "URS", "VAR", "VND", "VTQ",
+];
+
 impl Path {
     /// Reads a path.
     pub(in super::super) fn parse(text: &str) -> Result<Self, Error> {
@@ -31,6 +50,10 @@ impl Path {
                 "a path begins with a segment name of three capitals or digits, as in PID-5.1",
             );
         };
+        if !SEGMENTS.contains(&segment.as_str()) && !segment.as_str().starts_with('Z') {
+            let hint = suggestion(segment.as_str(), SEGMENTS.iter().copied());
+            return reader.fail(format!("no segment of the standard is named {segment}{hint}"));
+        }
         reader.rest = text.get(3..).unwrap_or_default();
         let occurrence = reader.pick()?;
         if !reader.eat('-') {
@@ -44,8 +67,22 @@ impl Path {
         if !reader.rest.is_empty() {
             return reader.fail("the path should end here");
         }
-        let is_resource = is_resource(segment);
-        Ok(Self { segment, occurrence, field, repetition, component, subcomponent, is_resource })
+        let timing = match (segment.as_str(), field) {
+            ("SCH", 11) => Timing::Repetition,
+            ("TQ1", _) => Timing::Segment,
+            _ => Timing::None,
+        };
+        Ok(Self {
+            segment,
+            occurrence,
+            field,
+            repetition,
+            component,
+            subcomponent,
+            is_resource: is_resource(segment),
+            group: SegmentName::RGS,
+            timing,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ fn read(text: &str) -> Message {
 
 fn first(path: &str, text: &str) -> Option<String> {
     let msg = read(text);
-    Path::parse(path).unwrap().first(&msg).map(|found| found.raw.to_owned())
+    Path::parse(path).unwrap().first(&View::new(&msg, "")).map(|found| found.raw.to_owned())
 }
 
 fn is(path: &str, text: &str, expected: &str) {
@@ -62,7 +62,7 @@ fn only_the_first_of_other_segments_is_read() {
 #[test]
 fn a_position_names_the_very_bytes() {
     let msg = read(PID);
-    let found = Path::parse("PID-3[type=MR].4.2").unwrap().first(&msg).unwrap();
+    let found = Path::parse("PID-3[type=MR].4.2").unwrap().first(&View::new(&msg, "")).unwrap();
     let at = found.at.unwrap();
     assert_eq!(msg.text().get(at.start..at.end), Some("1.2"));
     assert_eq!(at.to_string(), "PID[1]-3[3].4.2");
@@ -72,7 +72,7 @@ fn a_position_names_the_very_bytes() {
 fn every_is_visited_in_order() {
     let msg = read("NTE|1||a~b\rNTE|2||c");
     let mut seen = Vec::new();
-    Path::parse("NTE[*]-3[*]").unwrap().visit(&msg, &mut |found| {
+    Path::parse("NTE[*]-3[*]").unwrap().visit(&View::new(&msg, ""), &mut |found| {
         seen.push(found.raw);
         false
     });
@@ -85,6 +85,7 @@ fn a_wrong_path_says_where_and_what() {
         ("", "a path begins with a segment name"),
         ("pid-3", "a path begins with a segment name"),
         ("日本-3", "a path begins with a segment name"),
+        ("PIX-3", "no segment of the standard is named PIX, did you mean \"PID\"?"),
         ("PID", "a hyphen and a field number are expected"),
         ("PID.3", "a hyphen and a field number are expected"),
         ("PID-x", "a number from 1"),

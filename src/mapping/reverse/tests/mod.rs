@@ -46,6 +46,7 @@ fn appointment() -> Appointment {
         last_message: None,
         timers: Vec::new(),
         wish: None,
+        sharing: crate::core::share::Sharing::default(),
         unsent_notice: None,
         history: Vec::new(),
         created_at: DATE,

@@ -1,0 +1,80 @@
+//! Which mapping reads a message: the one that settings name, or with `auto` the one that recognises
+//! the message.
+
+use std::sync::Arc;
+
+use super::compile::Mapping;
+use super::fault::suggestion;
+use super::load::Library;
+use crate::core::ids::SourceName;
+use crate::hl7::Message;
+
+/// The name that asks for detection.
+pub const AUTO: &str = "auto";
+/// The mapping of messages that no dialect recognises.
+const FALLBACK: &str = "hl7-default";
+
+/// How a feed chooses its mapping.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// Always the same.
+    Named(Arc<Mapping>),
+    /// By what a message tells of its sender.
+    Auto {
+        /// Those to choose from.
+        library: Arc<Library>,
+        /// For messages that none of them recognises.
+        fallback: Arc<Mapping>,
+    },
+}
+
+/// The mapping for a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    /// The mapping.
+    pub mapping: &'a Arc<Mapping>,
+    /// Why; nothing if settings name it.
+    pub because: Option<&'a str>,
+}
+
+impl Choice {
+    /// Finds what settings name.
+    ///
+    /// # Errors
+    /// A sentence, if there is no such mapping.
+    pub fn parse(name: &str, library: &Arc<Library>) -> Result<Self, String> {
+        let lookup = |name: &str| {
+            library.lookup(name).map(Arc::clone).ok_or_else(|| {
+                let known = library.iter().map(|mapping| mapping.name()).chain([AUTO]);
+                format!("there is no mapping \"{name}\"{}", suggestion(name, known))
+            })
+        };
+        if name != AUTO {
+            return lookup(name).map(Self::Named);
+        }
+        Ok(Self::Auto { library: Arc::clone(library), fallback: lookup(FALLBACK)? })
+    }
+
+    /// The mapping that reads a message.
+    #[must_use]
+    pub fn of(&self, msg: &Message, source: &SourceName) -> Chosen<'_> {
+        match self {
+            Self::Named(mapping) => Chosen { mapping, because: None },
+            Self::Auto { library, fallback } => match library.detect(msg, source) {
+                Some(found) => Chosen { mapping: found.mapping, because: Some(found.because) },
+                None => {
+                    Chosen { mapping: fallback, because: Some("no dialect recognises the message") }
+                }
+            },
+        }
+    }
+
+    /// A mapping that this choice can come to, by its name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Mapping>> {
+        match self {
+            Self::Named(mapping) => Some(mapping).filter(|mapping| mapping.name() == name),
+            Self::Auto { library, .. } => library.lookup(name),
+        }
+    }
+}
