@@ -186,13 +186,21 @@ fn overrides(
         let refusal = template.set(&position, value).err().map(|fault| fault.to_string());
         if let Some(problem) = refusal.or_else(|| lacking(value, charset)) {
             section.fault(item.place.clone(), &key, problem);
-        } else if position.contains('.') && value.contains('^') {
-            let field = position.split('.').next().unwrap_or_default();
-            let problem =
-                format!("^ is sent as text here; write {} for a code and its text", shown(field));
-            section.warn(item.place.clone(), &key, problem);
+        } else if let Some(doubt) = doubt(&position, value, charset) {
+            section.warn(item.place.clone(), &key, doubt);
         }
     }
+}
+
+/// What may not be meant.
+fn doubt(position: &str, value: &str, charset: Option<&Target>) -> Option<String> {
+    if charset.is_none() && !value.is_ascii() {
+        let doubt =
+            "holds letters beyond ASCII; write charset, so that MSH-18 says how they are sent";
+        return Some(doubt.to_owned());
+    }
+    let field = position.split_once('.').filter(|_| value.contains('^'))?.0;
+    Some(format!("^ is sent as text here; write {} for a code and its text", shown(field)))
 }
 
 /// What is wrong with a text that cannot be sent in the destination's character set.

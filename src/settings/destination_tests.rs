@@ -96,11 +96,14 @@ fn nonsense_is_refused_with_line_key_and_what_to_write() {
 fn what_is_doubtful_is_told_and_taken() {
     let loaded = load(
         "cancel = \"none\"\n[hl7.destination.set.confirm]\n\"SCH-25.1\" = \"CONF^Confirmed\"\n\
+         \"SCH-6\" = \"^Bestätigt\"\n\
          [hl7.destination.set.cancel]\n\"SCH-25\" = \"4\"\n",
     );
     let found: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     let doubt = "set.confirm.SCH-25.1: ^ is sent as text here; write \"SCH-25\" for a code";
     assert!(found.iter().any(|line| line.contains(doubt)), "{found:#?}");
+    let unsaid = "set.confirm.SCH-6: holds letters beyond ASCII; write charset";
+    assert!(found.iter().any(|line| line.contains(unsaid)), "{found:#?}");
     let vain = "set.cancel.SCH-25: has no effect: no such message is sent";
     assert!(found.iter().any(|line| line.contains(vain)), "{found:#?}");
 }
