@@ -299,7 +299,7 @@ fn a_message_without_start_or_phone_or_ids_is_kept() {
     let mut world = World::new();
     let bare = with(claim(EhrEvent::Booked, "1"), |c| {
         c.appointment.ids.clear();
-        c.patient = appointd::core::claim::PatientClaim::default();
+        c.patient = PatientClaim::default();
     });
     assert_eq!(world.tell(bare), [Reason::NoPhone]);
     world.pass(hours(48));

@@ -26,7 +26,7 @@ use appointd::store::{Embedded, Memory, Options, Store};
 use serde_json::{Value, json};
 use support::{
     JANE, NEXT_TUESDAY, OTHER, TUESDAY, World, booked, canceled, for_rick, local, modified, phone,
-    rules, utc, with,
+    rescheduled, rules, utc, with,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -290,4 +290,21 @@ fn the_public_form_tells_of_others_only_where_there_are_some() {
     let appointment = &several.to_json()["appointment"];
     assert_eq!(appointment["patients"], 2);
     assert_eq!(appointment["occurrence"], json!({ "number": 2, "of": 3 }));
+}
+
+#[tokio::test]
+async fn a_group_without_a_fillers_number_is_told_apart_too() {
+    house(Arc::new(Memory::new()), |house| async move {
+        let csn = |claims: Vec<Claim>| -> Vec<Claim> {
+            let renamed =
+                |claim| with(claim, |c| c.appointment.ids = vec![Identifier::new("77", "csn")]);
+            claims.into_iter().map(renamed).collect()
+        };
+        assert!(house.tell("M1", csn(group(booked, NEXT_TUESDAY))).await);
+        let rows = house.rows(Subject::Appointments, &named("77"));
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert!(house.tell("M2", csn(group(rescheduled, "2026-12-10T10:00:00"))).await);
+        assert_eq!(house.rows(Subject::Appointments, &all()).len(), 2);
+    })
+    .await;
 }

@@ -48,6 +48,10 @@ pub fn choices_of(settings: &Settings) -> Result<Vec<Choice>, Vec<String>> {
     let mut choices = Vec::new();
     for listener in &settings.listeners {
         match Choice::parse(&listener.mapping, &library) {
+            Ok(Choice::Named(mapping)) if mapping.reads_fhir() => faults.push(format!(
+                "listener {}: mapping \"{}\" reads FHIR resources, not HL7 messages",
+                listener.name, listener.mapping
+            )),
             Ok(choice) => choices.push(choice),
             Err(fault) => faults.push(format!("listener {}: {fault}", listener.name)),
         }

@@ -53,6 +53,8 @@ pub(crate) struct Batch<'a> {
     appointments: Rows<AppointmentKey, Appointment>,
     contacts: Rows<PhoneNumber, Contact>,
     outbox: Rows<OutboxId, Outgoing>,
+    /// Of rows that were put in this batch: another turn may know them by another identifier.
+    aliases: BTreeMap<Key, AppointmentKey>,
     plain: BTreeMap<Key, (Version, Option<Vec<u8>>)>,
     spent: Vec<Key>,
     puts: Vec<(Key, Option<Vec<u8>>)>,
@@ -65,6 +67,7 @@ impl<'a> Batch<'a> {
             appointments: BTreeMap::new(),
             contacts: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             plain: BTreeMap::new(),
             spent: Vec::new(),
             puts: Vec::new(),
@@ -104,7 +107,11 @@ impl<'a> Batch<'a> {
                     return Ok(Some(key));
                 }
             }
-            if let Some(bytes) = self.plain(&rows::alias(source, id)?)? {
+            let alias = rows::alias(source, id)?;
+            if let Some(key) = self.aliases.get(&alias) {
+                return Ok(Some(key.clone()));
+            }
+            if let Some(bytes) = self.plain(&alias)? {
                 return Ok(Some(rows::decode(Table::Alias, &bytes)?));
             }
         }
@@ -139,6 +146,10 @@ impl<'a> Batch<'a> {
 
     pub(crate) fn put_appointment(&mut self, row: Appointment) -> Result<(), Error> {
         let held = load(self.store, &mut self.appointments, &row.key, rows::appointment)?;
+        let known = held.latest().map_or(&[][..], |latest| &latest.ids);
+        for id in names(&row).filter(|id| !known.contains(id)) {
+            self.aliases.insert(rows::alias(&row.source, id)?, row.key.clone());
+        }
         held.after = Some(row);
         Ok(())
     }
@@ -276,20 +287,21 @@ fn index_ids(
     before: Option<&Appointment>,
     after: &Appointment,
 ) -> Result<(), Error> {
-    if !after.sharing.part.is_first() {
-        // One of several is found by way of the row that has the number for its key.
-        return Ok(());
-    }
     let known = before.map_or(&[][..], |before| &before.ids);
-    for id in after.ids.iter().filter(|id| !known.contains(id)) {
-        // A filler's number that the key is made of needs no other entry; `find` looks there.
-        let is_key =
-            id.system == Identifier::FILLER && AppointmentKey::of(&after.source, id) == after.key;
-        if !is_key {
-            commit.put(rows::alias(&after.source, id)?, rows::encode(&after.key));
-        }
+    for id in names(after).filter(|id| !known.contains(id)) {
+        commit.put(rows::alias(&after.source, id)?, rows::encode(&after.key));
     }
     Ok(())
+}
+
+/// The identifiers that a row is found by, besides its key. One of several rows under a number has
+/// none: it is found by way of the row that has the number for its key. A filler's number that the
+/// key is made of needs no other entry either; `find` looks there.
+fn names(row: &Appointment) -> impl Iterator<Item = &Identifier> {
+    let is_key = |id: &&Identifier| {
+        id.system == Identifier::FILLER && AppointmentKey::of(&row.source, id) == row.key
+    };
+    row.ids.iter().filter(move |id| row.sharing.part.is_first() && !is_key(id))
 }
 
 fn index_outbox(

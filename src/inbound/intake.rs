@@ -17,7 +17,7 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::engine::{Reading, Received};
 use crate::hl7::{self, Charset, Message, batch, charset};
-use crate::mapping::{Choice, Chosen, Outcome, Site, Trace};
+use crate::mapping::{Choice, Chosen, Input, Outcome, Site, Trace};
 
 /// Where messages of one feed are read.
 #[derive(Debug)]
@@ -220,7 +220,7 @@ impl Intake {
         let live = self.live();
         let site = self.site(&live);
         let explain = |text: &&str| match Message::read(text) {
-            Ok(msg) => explained(live.mapping.of(&msg, &self.source), &msg, &site, now),
+            Ok(msg) => explained(live.mapping.of(&msg, &self.source), (&msg).into(), &site, now),
             Err(refusal) => vec![fault(refusal.to_string())],
         };
         batch::split(&decoded.text).messages.iter().flat_map(explain).collect()
@@ -276,9 +276,14 @@ impl Intake {
 
 /// Renders what a message is read as: one object for each event, with its explanation.
 #[must_use]
-pub fn explained(chosen: Chosen<'_>, msg: &Message, site: &Site<'_>, now: Timestamp) -> Vec<Value> {
-    let (outcome, explanations) = chosen.mapping.explain(msg, site, now);
-    let mut rows = outcome.to_json(&chosen.mapping.origin(msg, site));
+pub fn explained(
+    chosen: Chosen<'_>,
+    input: Input<'_>,
+    site: &Site<'_>,
+    now: Timestamp,
+) -> Vec<Value> {
+    let (outcome, explanations) = chosen.mapping.explain(input, site, now);
+    let mut rows = outcome.to_json(&chosen.mapping.origin(input, site));
     let explanations = explanations.iter().map(Some).chain(std::iter::repeat(None));
     for (row, explanation) in rows.iter_mut().zip(explanations) {
         let Some(object) = row.as_object_mut() else { continue };

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use super::compile::Mapping;
 use super::explain::{Explanation, Listener};
+use super::lines::{EVENTS_MAX, Share};
 use super::normalise::duration::MINUTES_MAX;
 use super::normalise::time::Zones;
 use super::output::Output;
@@ -17,14 +18,13 @@ use super::source::Look;
 use super::spec::{Action, Heed, TriggerRule};
 use super::table::Code;
 use super::trace::{Trace, Tracer};
-use super::view::{EVENTS_MAX, Share, View};
+use super::view::{Input, View};
 use super::{Error, NoEvent, Outcome, Site};
 use crate::clock::Timestamp;
 use crate::core::appointment::{Location, Provider, Status};
 use crate::core::claim::{self as claims, AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim};
 use crate::core::field::Field;
 use crate::core::local_time::{LocalTime, Settled};
-use crate::hl7::Message;
 use crate::phi::Phi;
 
 /// How far ahead of the receiver's clock a sender's may be; beyond that MSH-7 is not believed.
@@ -33,50 +33,59 @@ const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 impl Mapping {
     /// Reads a message.
     #[must_use]
-    pub fn apply(&self, msg: &Message, site: &Site<'_>, received_at: Timestamp) -> Outcome {
-        self.run(msg, site, received_at, &mut Silent)
+    pub fn apply<'m>(
+        &self,
+        input: impl Into<Input<'m>>,
+        site: &Site<'_>,
+        received_at: Timestamp,
+    ) -> Outcome {
+        self.run(input.into(), site, received_at, &mut Silent)
     }
 
     /// Reads a message and keeps, in a few bytes, where each value comes from.
     #[must_use]
-    pub fn apply_traced(
+    pub fn apply_traced<'m>(
         &self,
-        msg: &Message,
+        input: impl Into<Input<'m>>,
         site: &Site<'_>,
         received_at: Timestamp,
     ) -> (Outcome, Trace) {
         let mut tracer = Tracer::new(&self.files);
-        let outcome = self.run(msg, site, received_at, &mut tracer);
+        let outcome = self.run(input.into(), site, received_at, &mut tracer);
         (outcome, tracer.into_trace())
     }
 
     /// Reads a message and tells for each field where its value comes from and what was tried: an
     /// explanation for each event, at least one.
     #[must_use]
-    pub fn explain(
+    pub fn explain<'m>(
         &self,
-        msg: &Message,
+        input: impl Into<Input<'m>>,
         site: &Site<'_>,
         received_at: Timestamp,
     ) -> (Outcome, Vec<Explanation>) {
         let mut listener = Listener::default();
-        let outcome = self.run(msg, site, received_at, &mut listener);
+        let outcome = self.run(input.into(), site, received_at, &mut listener);
         (outcome, listener.into_explanations())
     }
 
     /// Where a message comes from, whether it is an event or not.
     #[must_use]
-    pub fn origin(&self, msg: &Message, site: &Site<'_>) -> Origin {
-        self.origin_of(&View::new(msg, site.source.as_str()), site)
+    pub fn origin<'m>(&self, input: impl Into<Input<'m>>, site: &Site<'_>) -> Origin {
+        self.origin_of(&View::new(input.into(), ""), site)
     }
 
     fn origin_of(&self, view: &View<'_>, site: &Site<'_>) -> Origin {
         let (code, event) = view.kind;
         Origin {
             source: site.source.clone(),
-            protocol: "hl7v2",
-            control_id: view.header(10, 1).to_owned(),
-            trigger: if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") },
+            protocol: view.protocol(),
+            control_id: view.control_id().to_owned(),
+            trigger: match (code, event) {
+                (_, "") => code.to_owned(),
+                ("", _) => event.to_owned(),
+                (_, _) => format!("{code}^{event}"),
+            },
             mapping: self.name.clone(),
             mapping_hash: self.hash.clone(),
         }
@@ -84,12 +93,18 @@ impl Mapping {
 
     pub(super) fn run<R: Recorder>(
         &self,
-        msg: &Message,
+        input: Input<'_>,
         site: &Site<'_>,
         received_at: Timestamp,
         recorder: &mut R,
     ) -> Outcome {
-        let mut view = View::new(msg, site.source.as_str());
+        let mut view = View::new(input, site.source.as_str());
+        if !self.is_for(&view) {
+            return Outcome::NoEvent(NoEvent {
+                code: "not_readable".to_owned(),
+                sentence: format!("mapping {} reads something else than this", self.name),
+            });
+        }
         let rule = match self.trigger_rule(&view, recorder) {
             Ok(rule) => rule,
             Err(why) => return Outcome::NoEvent(why),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::compile::Mapping;
 use super::fault::suggestion;
 use super::load::Library;
+use super::view::Input;
 use crate::core::ids::SourceName;
-use crate::hl7::Message;
 
 /// The name that asks for detection.
 pub const AUTO: &str = "auto";
@@ -57,10 +57,10 @@ impl Choice {
 
     /// The mapping that reads a message.
     #[must_use]
-    pub fn of(&self, msg: &Message, source: &SourceName) -> Chosen<'_> {
+    pub fn of<'m>(&self, input: impl Into<Input<'m>>, source: &SourceName) -> Chosen<'_> {
         match self {
             Self::Named(mapping) => Chosen { mapping, because: None },
-            Self::Auto { library, fallback } => match library.detect(msg, source) {
+            Self::Auto { library, fallback } => match library.detect(input, source) {
                 Some(found) => Chosen { mapping: found.mapping, because: Some(found.because) },
                 None => {
                     Chosen { mapping: fallback, because: Some("no dialect recognises the message") }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::document::Faults;
+use super::document::{Faults, Reads};
 use super::fault::{Place, suggestion};
 use super::normalise::case::Case;
 use super::normalise::duration::seconds_in;
@@ -20,6 +20,7 @@ use super::spec::{
     Detect, EVENTS, Example, Rule, Spec, TriggerRule, list, no_status, status_named,
 };
 use super::table::{Code, PhoneUse, Table};
+use super::view::{Body, View};
 use crate::core::claim::EhrEvent;
 
 /// A compiled mapping: reads messages of one dialect.
@@ -43,6 +44,7 @@ pub struct Mapping {
     pub(super) each_patient: bool,
     pub(super) each_time: bool,
     pub(super) detect: Option<Detect>,
+    pub(super) reads: Reads,
     pub(super) examples: Vec<Example>,
 }
 
@@ -86,6 +88,19 @@ impl Mapping {
         self.title.as_deref()
     }
 
+    /// Whether it reads FHIR resources, not HL7 messages.
+    #[must_use]
+    pub fn reads_fhir(&self) -> bool {
+        self.reads == Reads::Fhir
+    }
+
+    pub(super) fn is_for(&self, view: &View<'_>) -> bool {
+        match &view.body {
+            Body::Hl7(_) => self.reads == Reads::Hl7,
+            Body::Json(_) => self.reads == Reads::Fhir,
+        }
+    }
+
     pub(super) fn sources(&self, output: Output) -> &[Compiled] {
         self.sources.get(output as usize).map(Vec::as_slice).unwrap_or_default()
     }
@@ -119,6 +134,7 @@ pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
         each_patient: chain.iter().find_map(|spec| spec.each_patient).unwrap_or(false),
         each_time: chain.iter().find_map(|spec| spec.each_time).unwrap_or(false),
         detect: own.and_then(|spec| spec.detect.clone()),
+        reads: own.map(|spec| spec.reads).unwrap_or_default(),
         examples: own.map(|spec| spec.examples.clone()).unwrap_or_default(),
     }
 }

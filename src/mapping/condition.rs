@@ -10,7 +10,8 @@ use std::fmt;
 
 use super::document::{Node, Table};
 use super::expression::Expression;
-use super::path::{Found, Path};
+use super::path::Found;
+use super::spot::Spot;
 use super::table::{Folded, folded};
 use super::view::View;
 use crate::hl7::Dtm;
@@ -28,7 +29,7 @@ pub(super) enum Condition {
     /// The name of the feed.
     Source(Vec<String>),
     Path {
-        path: Path,
+        path: Spot,
         /// As the mapping writes it.
         label: String,
         test: Test,
@@ -111,7 +112,7 @@ impl Condition {
         found.extend(table.get("trigger").map(|node| Self::Trigger(triggers(node))));
         found.extend(table.get("source").map(|node| Self::Source(node.texts())));
         if let Some(at) = table.get("path") {
-            let path = read_path(&at);
+            let path = Spot::read(&at);
             let tests = tests(&table);
             if tests.is_empty() {
                 table.fault("a test is missing, such as equals, in, present or prefix");
@@ -149,7 +150,7 @@ impl Condition {
 
 impl Condition {
     /// Shows each path that the condition looks at.
-    pub(super) fn paths(&self, see: &mut dyn FnMut(&Path)) {
+    pub(super) fn paths(&self, see: &mut dyn FnMut(&Spot)) {
         match self {
             Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.paths(see)),
             Self::Not(inner) => inner.paths(see),
@@ -222,17 +223,6 @@ impl fmt::Display for Test {
     }
 }
 
-/// Reads a path from a value; what is wrong is reported there.
-pub(super) fn read_path(node: &Node<'_>) -> Option<Path> {
-    match Path::parse(&node.text()?) {
-        Ok(path) => Some(path),
-        Err(error) => {
-            node.fault(error.to_string());
-            None
-        }
-    }
-}
-
 fn triggers(node: Node<'_>) -> Vec<Trigger> {
     let read = |node: &Node<'_>| {
         let trigger = Trigger::parse(&node.text()?);
@@ -281,7 +271,7 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
 }
 
 impl Test {
-    fn holds_at(&self, path: &Path, view: &View<'_>) -> bool {
+    fn holds_at(&self, path: &Spot, view: &View<'_>) -> bool {
         match self {
             Self::Present(wanted) => path.first(view).is_some_and(|f| !f.is_null()) == *wanted,
             Self::Null(wanted) => path.first(view).is_some_and(|f| f.is_null()) == *wanted,
@@ -297,10 +287,10 @@ impl Test {
         }
     }
 
-    fn any(&self, path: &Path, view: &View<'_>) -> bool {
+    fn any(&self, path: &Spot, view: &View<'_>) -> bool {
         let mut holds = false;
         path.visit(view, &mut |found: Found<'_>| {
-            let text = crate::hl7::escape::decode(found.raw.trim(), view.msg.separators());
+            let text = view.decode(found.raw.trim());
             holds |= !found.is_null() && self.holds(&text);
             // A path without [*] means the first value only.
             holds || !path.is_every()

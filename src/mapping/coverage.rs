@@ -12,11 +12,12 @@ use super::Site;
 use super::compile::Mapping;
 use super::fault::Place;
 use super::output::Output;
-use super::path::{Found, NULL};
-use super::record::{Note, Recorder, Verdict};
+use super::path::NULL;
+use super::record::{Note, Recorder, Seen, Verdict};
 use super::source::{Look, Options, Source, Unit};
+use super::spot::Spot;
+use super::view::Input;
 use crate::clock::Timestamp;
-use crate::hl7::Message;
 
 /// The most codes shown of one rule that no table knows: more are no codes but free text.
 const CODES_MAX: usize = 20;
@@ -82,8 +83,8 @@ impl Coverage {
             for rule in rules {
                 let what = format!("{kind} {}: {}", rule.code, rule.when);
                 self.rules.entry(named(&rule.place, what)).or_default();
-                rule.when.paths(&mut |path| {
-                    self.read.insert((path.segment.to_string(), path.field));
+                rule.when.paths(&mut |spot| {
+                    self.read.insert(spot.position());
                 });
             }
         }
@@ -91,8 +92,8 @@ impl Coverage {
 
     fn know_reads(&mut self, source: &Source) {
         let read = &mut self.read;
-        let mut see = |path: &super::path::Path| {
-            read.insert((path.segment.to_string(), path.field));
+        let mut see = |spot: &Spot| {
+            read.insert(spot.position());
         };
         if let Look::Path(path) = &source.look {
             see(path);
@@ -112,10 +113,19 @@ impl Coverage {
     }
 
     /// Reads a message and counts what it uses.
-    pub fn add(&mut self, mapping: &Mapping, msg: &Message, site: &Site<'_>, now: Timestamp) {
+    pub fn add<'m>(
+        &mut self,
+        mapping: &Mapping,
+        input: impl Into<Input<'m>>,
+        site: &Site<'_>,
+        now: Timestamp,
+    ) {
+        let input = input.into();
         self.messages += 1;
         let mut counter = Counter { coverage: self, field: None };
-        let _outcome = mapping.run(msg, site, now, &mut counter);
+        let _outcome = mapping.run(input, site, now, &mut counter);
+        // Which elements of a resource a path touches is not known beforehand.
+        let Input::Hl7(msg) = input else { return };
         let mut positions = BTreeSet::new();
         for segment in msg.segments() {
             for (number, field) in (1_u16..).zip(segment.fields()) {
@@ -201,16 +211,16 @@ impl Recorder for Counter<'_> {
         self.field = Some(output);
     }
 
-    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
+    fn attempt(&mut self, source: &Source, seen: Option<Seen<'_, '_>>, verdict: Verdict) {
         let Some(field) = self.field else { return };
         let rule = rule_of(field, source);
         // Most statuses are no events by themselves, and that is as it should be.
         if verdict == Verdict::NotInTable
             && field != Output::Event
-            && let Some(found) = &found
+            && let Some(seen) = &seen
         {
             let codes = self.coverage.unknown.entry(rule.clone()).or_default();
-            let code: String = found.raw.trim().chars().take(CODE_CHARS_MAX).collect();
+            let code: String = seen.found.raw.trim().chars().take(CODE_CHARS_MAX).collect();
             if codes.len() < CODES_MAX || codes.contains_key(&code) {
                 *codes.entry(code).or_default() += 1;
             }

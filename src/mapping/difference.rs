@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::Site;
 use super::compile::Mapping;
+use super::view::Input;
 use crate::clock::Timestamp;
-use crate::hl7::Message;
 
 /// One field that two mappings read differently.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,12 +43,12 @@ impl Change {
 pub fn difference(
     old: &Mapping,
     new: &Mapping,
-    msg: &Message,
+    input: Input<'_>,
     site: &Site<'_>,
     now: Timestamp,
 ) -> Vec<Change> {
     let read = |mapping: &Mapping| {
-        mapping.apply(msg, site, now).to_json(&mapping.origin(msg, site)).into_iter()
+        mapping.apply(input, site, now).to_json(&mapping.origin(input, site)).into_iter()
     };
     let (mut old, mut new) = (read(old), read(new));
     let mut changes = Vec::new();

@@ -27,10 +27,29 @@ impl Faults {
     }
 }
 
+/// What a mapping reads, and so the syntax of its paths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Reads {
+    #[default]
+    Hl7,
+    Fhir,
+}
+
+impl Reads {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "hl7" => Some(Self::Hl7),
+            "fhir" => Some(Self::Fhir),
+            _ => None,
+        }
+    }
+}
+
 /// The file under reading.
 #[derive(Debug, Clone, Copy)]
 struct File<'a> {
     name: &'a str,
+    reads: Reads,
     text: &'a str,
     faults: &'a Faults,
 }
@@ -49,20 +68,26 @@ pub(super) fn with_root<T>(
     faults: &Faults,
     read: impl FnOnce(Table<'_>) -> T,
 ) -> Option<T> {
-    let file = File { name, text, faults };
+    let mut file = File { name, reads: Reads::default(), text, faults };
     let place = Place { file: name.to_owned(), ..Place::default() };
     if text.len() > FILE_BYTES_MAX {
         faults.push(place.fault(format!("the file has more than {FILE_BYTES_MAX} bytes")));
         return None;
     }
     match DeTable::parse(text) {
-        Ok(root) => Some(read(Table {
-            file,
-            line: 0,
-            key: String::new(),
-            entries: root.get_ref(),
-            known: RefCell::default(),
-        })),
+        Ok(root) => {
+            let said = root.get_ref().get("reads").map(|said| said.get_ref());
+            if let Some(DeValue::String(said)) = said {
+                file.reads = Reads::parse(said).unwrap_or_default();
+            }
+            Some(read(Table {
+                file,
+                line: 0,
+                key: String::new(),
+                entries: root.get_ref(),
+                known: RefCell::default(),
+            }))
+        }
         Err(error) => {
             let line = error.span().map_or(0, |span| file.line_at(span.start));
             faults.push(Place { line, ..place }.fault(error.message()));
@@ -114,6 +139,20 @@ impl<'a> Table<'a> {
         self.get(key)?.text()
     }
 
+    pub(super) const fn reads(&self) -> Reads {
+        self.file.reads
+    }
+
+    /// What the mapping reads, as the key `reads` of its file says.
+    pub(super) fn said_reads(&self) -> Reads {
+        if let Some(node) = self.get("reads")
+            && node.text().is_some_and(|name| Reads::parse(&name).is_none())
+        {
+            node.fault("a mapping reads \"hl7\" or \"fhir\"");
+        }
+        self.file.reads
+    }
+
     /// All entries, for tables whose keys are free.
     pub(super) fn entries(&self) -> Vec<(String, Node<'a>)> {
         let entries = self.entries.iter();
@@ -157,6 +196,10 @@ impl<'a> Node<'a> {
 
     pub(super) fn fault(&self, problem: impl Into<String>) {
         self.file.faults.push(self.place().fault(problem));
+    }
+
+    pub(super) const fn reads(&self) -> Reads {
+        self.file.reads
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {

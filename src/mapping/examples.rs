@@ -9,6 +9,7 @@ use super::Site;
 use super::compile::Mapping;
 use super::fault::{Fault, Place};
 use super::spec::Example;
+use super::view::{Input, Resource};
 use crate::clock::Timestamp;
 use crate::core::ids::SourceName;
 use crate::hl7::Message;
@@ -22,10 +23,11 @@ pub fn check_examples(mapping: &Mapping) -> Vec<Fault> {
 fn check(mapping: &Mapping, example: &Example) -> Option<Fault> {
     let key = format!("example \"{}\"", example.name);
     let fault = |problem: String| Some(Place { key, ..example.place.clone() }.fault(problem));
-    let msg = match Message::read(&example.message) {
-        Ok(msg) => msg,
+    let sample = match Sample::read(&example.message, mapping.reads_fhir()) {
+        Ok(sample) => sample,
         Err(error) => return fault(format!("the message cannot be read: {error}")),
     };
+    let input = sample.input();
     let source = SourceName::new("example");
     let locations = BTreeMap::new();
     let site = Site {
@@ -35,8 +37,8 @@ fn check(mapping: &Mapping, example: &Example) -> Option<Fault> {
         region: example.region,
         locations: &locations,
     };
-    let outcome = mapping.apply(&msg, &site, long_after());
-    let events = outcome.to_json(&mapping.origin(&msg, &site));
+    let outcome = mapping.apply(input, &site, long_after());
+    let events = outcome.to_json(&mapping.origin(input, &site));
     let one = std::slice::from_ref(&example.expect);
     let expected = example.expect.as_array().map_or(one, Vec::as_slice);
     if expected.len() != events.len() {
@@ -44,6 +46,32 @@ fn check(mapping: &Mapping, example: &Example) -> Option<Fault> {
     }
     let mut pairs = expected.iter().zip(&events);
     pairs.find_map(|(expected, event)| difference("", expected, event)).and_then(fault)
+}
+
+/// The message of an example.
+enum Sample {
+    Hl7(Message),
+    Fhir(Resource),
+}
+
+impl Sample {
+    fn read(text: &str, is_fhir: bool) -> Result<Self, String> {
+        if !is_fhir {
+            return Message::read(text).map(Self::Hl7).map_err(|error| error.to_string());
+        }
+        let mut all = Resource::read_all(text).map_err(|error| error.to_string())?;
+        match all.len() {
+            1 => all.pop().map(Self::Fhir).ok_or_else(String::new),
+            count => Err(format!("one appointment is expected, not {count}")),
+        }
+    }
+
+    const fn input(&self) -> Input<'_> {
+        match self {
+            Self::Hl7(msg) => Input::Hl7(msg),
+            Self::Fhir(resource) => Input::Json(resource),
+        }
+    }
 }
 
 /// A time of receipt that no example's message lies ahead of (the year 2100).

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::fault::Place;
 use super::normalise::{duration, phone, time};
 use super::output::Output;
-use super::path::{Found, Position};
-use super::record::{Note, Recorder, Verdict};
+use super::path::Position;
+use super::record::{Note, Recorder, Seen, Verdict};
 use super::source::Source;
 use crate::phi::Phi;
 
@@ -53,6 +53,8 @@ pub struct Attempt {
     pub written_at: String,
     /// Where a value was found; `None` if none was, or if the mapping gives it.
     pub position: Option<Position>,
+    /// Where a value of a JSON resource was found.
+    pub element: Option<String>,
     /// The value as it stands in the message.
     pub raw: Option<Phi<String>>,
     /// Whether the value was taken.
@@ -109,6 +111,9 @@ impl Attempt {
             out.insert("position".to_owned(), json!(at.to_string()));
             out.insert("bytes".to_owned(), json!([at.start, at.end]));
         }
+        if let Some(element) = &self.element {
+            out.insert("position".to_owned(), json!(element));
+        }
         if let Some(raw) = &self.raw {
             out.insert("raw".to_owned(), json!(raw));
         }
@@ -158,7 +163,7 @@ impl Recorder for Listener {
         self.current().fields.push(FieldTrace { field: output, attempts: Vec::new() });
     }
 
-    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
+    fn attempt(&mut self, source: &Source, seen: Option<Seen<'_, '_>>, verdict: Verdict) {
         let Some(trace) = self.current().fields.last_mut() else { return };
         let taken = verdict == Verdict::Taken;
         if trace.attempts.len() >= ATTEMPTS_MAX && !taken {
@@ -178,8 +183,9 @@ impl Recorder for Listener {
         trace.attempts.push(Attempt {
             rule: source.label.clone(),
             written_at: written_at(&source.place),
-            position: found.and_then(|found| found.at),
-            raw: found.map(|found| Phi::new(found.raw.chars().take(RAW_CHARS_MAX).collect())),
+            position: seen.and_then(|seen| seen.found.at),
+            element: seen.and_then(|seen| seen.view.element(seen.found)),
+            raw: seen.map(|seen| Phi::new(shown(seen))),
             taken,
             result,
             steps: Vec::new(),
@@ -203,6 +209,15 @@ impl Recorder for Listener {
     fn rule(&mut self, say: impl FnOnce() -> String, place: &Place) {
         self.current().rules.push(RuleTrace { rule: say(), written_at: written_at(place) });
     }
+}
+
+/// The value as it is written; of an object its JSON.
+fn shown(seen: Seen<'_, '_>) -> String {
+    let text = match seen.found.node {
+        Some(node) if node.is_object() => node.to_string(),
+        Some(_) | None => seen.found.raw.to_string(),
+    };
+    text.chars().take(RAW_CHARS_MAX).collect()
 }
 
 fn written_at(place: &Place) -> String {

@@ -1,15 +1,14 @@
 //! The library of mappings: those shipped with the program, and the site's own beside them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::compile::{Mapping, compile};
 use super::document::Faults;
 use super::fault::{Fault, Place, suggestion};
 use super::spec::Spec;
-use super::view::View;
+use super::view::{Input, View};
 use crate::core::ids::SourceName;
-use crate::hl7::Message;
 
 /// The mappings that are part of the program: path and text.
 const SHIPPED: &[(&str, &str)] = &[
@@ -18,6 +17,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("mappings/cerner.toml", include_str!("../../mappings/cerner.toml")),
     ("mappings/eclinicalworks.toml", include_str!("../../mappings/eclinicalworks.toml")),
     ("mappings/epic.toml", include_str!("../../mappings/epic.toml")),
+    ("mappings/fhir-r4.toml", include_str!("../../mappings/fhir-r4.toml")),
     ("mappings/ge-centricity.toml", include_str!("../../mappings/ge-centricity.toml")),
     ("mappings/hl7-default.toml", include_str!("../../mappings/hl7-default.toml")),
     ("mappings/meditech.toml", include_str!("../../mappings/meditech.toml")),
@@ -91,10 +91,15 @@ impl Library {
     /// The mapping for a message by what its header and content tell, and why; nothing if no dialect
     /// recognises it.
     #[must_use]
-    pub fn detect(&self, msg: &Message, source: &SourceName) -> Option<Detected<'_>> {
-        let view = View::new(msg, source.as_str());
+    pub fn detect<'m>(
+        &self,
+        input: impl Into<Input<'m>>,
+        source: &SourceName,
+    ) -> Option<Detected<'_>> {
+        let view = View::new(input.into(), source.as_str());
         let recognised = |mapping: &&Arc<Mapping>| {
-            mapping.detect.as_ref().is_some_and(|detect| detect.when.holds(&view))
+            mapping.is_for(&view)
+                && mapping.detect.as_ref().is_some_and(|detect| detect.when.holds(&view))
         };
         let rank =
             |mapping: &&Arc<Mapping>| mapping.detect.as_ref().map_or(0, |detect| detect.rank);
@@ -119,7 +124,8 @@ impl Library {
 /// ```
 #[must_use]
 pub fn lookup(name: &str) -> Option<Arc<Mapping>> {
-    Library::load([]).ok()?.lookup(name).cloned()
+    static COMPILED: OnceLock<Option<Library>> = OnceLock::new();
+    COMPILED.get_or_init(|| Library::load([]).ok()).as_ref()?.lookup(name).cloned()
 }
 
 fn name_of(file: &str) -> &str {
@@ -141,8 +147,14 @@ fn chain<'a>(
             faults.push(Place { key: "extends".to_owned(), ..place.clone() }.fault(problem));
             return None;
         }
+        let (own, parent_spec) = (chain.last()?, specs.get(parent.as_str())?);
+        if own.reads != parent_spec.reads {
+            let problem = format!("\"{parent}\" reads something else: see `reads`");
+            faults.push(Place { key: "extends".to_owned(), ..place.clone() }.fault(problem));
+            return None;
+        }
         names.push(parent);
-        chain.push(specs.get(parent.as_str())?);
+        chain.push(parent_spec);
     }
     Some(chain)
 }

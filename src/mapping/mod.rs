@@ -21,8 +21,8 @@ pub mod examples;
 pub mod explain;
 mod expression;
 pub mod fault;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "read by mappings of JSON"))]
 mod fhirpath;
+mod lines;
 pub mod load;
 mod normalise;
 mod output;
@@ -32,9 +32,10 @@ mod record;
 pub mod reverse;
 mod source;
 mod spec;
+mod spot;
 mod table;
 pub mod trace;
-mod view;
+pub mod view;
 
 use std::collections::BTreeMap;
 
@@ -51,8 +52,9 @@ pub use normalise::duration::MINUTES_MAX;
 pub use output::Output;
 pub use path::Position;
 pub use trace::Trace;
+pub use view::{Input, NoResource, Resource};
 
-use view::EVENTS_MAX;
+use lines::EVENTS_MAX;
 
 use crate::core::claim::{Claim, Origin};
 use crate::core::ids::SourceName;

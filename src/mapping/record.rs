@@ -8,6 +8,7 @@ use super::normalise::{duration, phone, time};
 use super::output::Output;
 use super::path::Found;
 use super::source::Source;
+use super::view::View;
 
 /// Listens to the reading of a message.
 pub(super) trait Recorder {
@@ -21,7 +22,7 @@ pub(super) trait Recorder {
     fn begin(&mut self, output: Output);
 
     /// A source of the current field was asked.
-    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict);
+    fn attempt(&mut self, source: &Source, seen: Option<Seen<'_, '_>>, verdict: Verdict);
 
     /// What was done to the value that was taken last.
     fn step(&mut self, say: impl FnOnce() -> String);
@@ -34,6 +35,13 @@ pub(super) trait Recorder {
 
     /// A rule that decided about the message as a whole: what it is, and where it is written.
     fn rule(&mut self, say: impl FnOnce() -> String, place: &Place);
+}
+
+/// What was found, and in what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'s, 'm> {
+    pub(super) found: &'s Found<'m>,
+    pub(super) view: &'s View<'m>,
 }
 
 /// What became of an attempt.
@@ -90,7 +98,7 @@ impl Recorder for Silent {
 
     fn begin(&mut self, _output: Output) {}
 
-    fn attempt(&mut self, _source: &Source, _found: Option<Found<'_>>, _verdict: Verdict) {}
+    fn attempt(&mut self, _source: &Source, _seen: Option<Seen<'_, '_>>, _verdict: Verdict) {}
 
     fn step(&mut self, _say: impl FnOnce() -> String) {}
 

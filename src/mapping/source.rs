@@ -3,13 +3,13 @@
 //! `"SCH-11.4"` or `{ path = "SCH-11.4", when = {..}, .. }`; `"inherited"` stands for the list of
 //! the mapping that is extended. Which further keys there are depends on the kind of the field.
 
-use super::condition::{Condition, read_path};
-use super::document::{Node, Table};
+use super::condition::Condition;
+use super::document::{Node, Reads, Table};
 use super::expression::Expression;
 use super::fault::Place;
 use super::normalise::time::ZoneRule;
 use super::output::{Kind, Output};
-use super::path::Path;
+use super::spot::{At, Spot};
 use crate::core::local_time::Zone;
 
 /// An entry of a field's list.
@@ -37,7 +37,7 @@ pub(super) struct Source {
 /// Where a source looks.
 #[derive(Debug, Clone)]
 pub(super) enum Look {
-    Path(Path),
+    Path(Spot),
     Constant(String),
 }
 
@@ -62,27 +62,27 @@ pub(super) enum Options {
 /// Where the parts of a value stand in a repetition.
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
-    /// For each part the components that may hold it.
-    pub(super) each: Vec<Vec<u16>>,
-    /// The component that holds a person's name in one, as "Family, Given"; 0 for none.
-    pub(super) full: u16,
+    /// For each part the places that may hold it.
+    pub(super) each: Vec<Vec<At>>,
+    /// The place that holds a person's name in one, as "Family, Given".
+    pub(super) full: Option<At>,
 }
 
 /// Where an identifier and its system stand in a repetition.
 #[derive(Debug, Clone)]
 pub(super) struct IdAt {
-    pub(super) component: u16,
+    pub(super) value: At,
     pub(super) system: System,
     /// What is put behind it, because it is not unique by itself.
-    pub(super) also: Vec<Path>,
+    pub(super) also: Vec<Spot>,
 }
 
 /// Who assigned an identifier.
 #[derive(Debug, Clone)]
 pub(super) enum System {
     Named(String),
-    /// The first valued of these components.
-    At(Vec<u16>),
+    /// The first valued of these places.
+    At(Vec<At>),
 }
 
 /// The unit of a duration.
@@ -91,7 +91,7 @@ pub(super) enum Unit {
     /// The mapping's default.
     Default,
     Named(String),
-    At(Path),
+    At(Spot),
 }
 
 /// Where a phone field has what.
@@ -100,16 +100,16 @@ pub(super) struct Xtn {
     /// Ways to put the number together, the best first.
     pub(super) number: Vec<Digits>,
     /// Components with codes of use or equipment.
-    pub(super) codes: Vec<u16>,
+    pub(super) codes: Vec<At>,
     /// The component with the flag of the preferred number.
-    pub(super) preferred: u16,
+    pub(super) preferred: Option<At>,
 }
 
 /// Components that make a number one after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Digits {
     pub(super) plus: bool,
-    pub(super) components: Vec<u16>,
+    pub(super) components: Vec<At>,
 }
 
 impl Entry {
@@ -127,32 +127,31 @@ impl Entry {
             None => Source {
                 place: node.place(),
                 label: node.text()?,
-                look: Look::Path(read_path(node)?),
+                look: Look::Path(Spot::read(node)?),
                 when: None,
                 table: None,
                 capture: None,
-                options: Options::usual(output.kind()),
+                options: Options::usual(output.kind(), node.reads()),
             },
         };
-        if let Look::Path(path) = &mut source.look {
-            address(path, output.kind());
-            if let Options::Ids(id) = &mut source.options {
+        if let Look::Path(spot) = &mut source.look {
+            if !is_whole(output.kind()) {
+                *spot = spot.clone().into_component();
+            }
+            if let (Options::Ids(id), Spot::Hl7(path)) = (&mut source.options, spot) {
                 // The system stands beside the identifier: the whole repetition is read.
-                id.component = path.component.take().unwrap_or(1);
+                id.value = At::Component(path.component.take().unwrap_or(1));
             }
         }
         Some(Self::Source(Box::new(source)))
     }
 }
 
-/// Values that are one component stand in the first unless the path says otherwise.
-fn address(path: &mut Path, kind: Kind) {
-    let whole = match kind {
+/// Whether several components of a repetition are read, and not one.
+const fn is_whole(kind: Kind) -> bool {
+    match kind {
         Kind::Parts(_) | Kind::Phones | Kind::Callback | Kind::Ids => true,
         Kind::Coded { .. } | Kind::Time | Kind::Duration | Kind::Text | Kind::Language => false,
-    };
-    if path.component.is_none() && !whole {
-        path.component = Some(1);
     }
 }
 
@@ -173,7 +172,7 @@ impl Source {
         let (label, look) = match (path, constant) {
             (Some(path), None) => {
                 let label = path.as_text().unwrap_or_default().to_owned();
-                (label, read_path(&path).map(Look::Path))
+                (label, Spot::read(&path).map(Look::Path))
             }
             (None, Some(value)) => (format!("constant \"{value}\""), Some(Look::Constant(value))),
             (Some(_), Some(_)) | (None, None) => {
@@ -217,31 +216,28 @@ const fn takes_capture(kind: Kind) -> bool {
 
 impl Options {
     /// What is meant where a source is only a path: the standard's own places.
-    fn usual(kind: Kind) -> Self {
+    fn usual(kind: Kind, reads: Reads) -> Self {
         match kind {
-            Kind::Ids => Self::Ids(IdAt::usual(System::At(vec![4, 5]))),
+            Kind::Ids => Self::Ids(IdAt::usual(reads)),
             Kind::Time => Self::Time { soft: false, zone: None },
             Kind::Duration => Self::Duration { unit: Unit::Default },
-            Kind::Parts(["code", ..]) => Self::Parts(Parts::usual(2)),
+            Kind::Parts(["code", ..]) => Self::Parts(Parts::usual(2, reads)),
             // XCN.
-            Kind::Parts(["id", ..]) => Self::Parts(Parts::usual(3)),
+            Kind::Parts(["id", ..]) => Self::Parts(Parts::usual(3, reads)),
             // XPN.
-            Kind::Parts(_) => Self::Parts(Parts::usual(2)),
-            Kind::Phones | Kind::Callback => Self::Phones(Xtn::default()),
+            Kind::Parts(_) => Self::Parts(Parts::usual(2, reads)),
+            Kind::Phones | Kind::Callback => Self::Phones(Xtn::usual(reads)),
             Kind::Coded { .. } | Kind::Text | Kind::Language => Self::None,
         }
     }
 
     fn read(table: &Table<'_>, kind: Kind) -> Self {
-        match (kind, Self::usual(kind)) {
+        match (kind, Self::usual(kind, table.reads())) {
             (Kind::Ids, Self::Ids(usual)) => {
                 let also = table.get("also").map(Node::list).unwrap_or_default();
-                let also = also.iter().filter_map(read_path).map(|mut path| {
-                    address(&mut path, Kind::Text);
-                    path
-                });
+                let also = also.iter().filter_map(Spot::read).map(Spot::into_component);
                 let system = system(table).unwrap_or(usual.system);
-                Self::Ids(IdAt { component: 1, system, also: also.collect() })
+                Self::Ids(IdAt { value: usual.value, system, also: also.collect() })
             }
             (Kind::Time, _) => Self::Time {
                 soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false),
@@ -249,12 +245,12 @@ impl Options {
             },
             (Kind::Duration, _) => Self::Duration { unit: unit(table) },
             (Kind::Parts(names), Self::Parts(usual)) => {
-                let said: Vec<_> = names.iter().map(|name| numbers(table, name)).collect();
+                let said: Vec<_> = names.iter().map(|name| parts(table, name)).collect();
                 let is_person = names.contains(&"family");
                 let full = is_person.then(|| table.get("full")).flatten();
-                let full = full.and_then(|node| node.number()).unwrap_or(0);
+                let full = full.and_then(|node| At::read(&node));
                 // Who names one part means these parts only.
-                let is_usual = full == 0 && said.iter().all(Option::is_none);
+                let is_usual = full.is_none() && said.iter().all(Option::is_none);
                 let each = said.into_iter().map(Option::unwrap_or_default).collect();
                 Self::Parts(if is_usual { usual } else { Parts { each, full } })
             }
@@ -265,14 +261,27 @@ impl Options {
 }
 
 impl IdAt {
-    const fn usual(system: System) -> Self {
-        Self { component: 1, system, also: Vec::new() }
+    /// CX or EI; an Identifier of FHIR.
+    fn usual(reads: Reads) -> Self {
+        let (value, system) = match reads {
+            Reads::Hl7 => (At::Component(1), vec![At::Component(4), At::Component(5)]),
+            Reads::Fhir => (At::member("value"), vec![At::member("system")]),
+        };
+        Self { value, system: System::At(system), also: Vec::new() }
     }
 }
 
 impl Parts {
-    fn usual(count: u16) -> Self {
-        Self { each: (1..=count).map(|number| vec![number]).collect(), full: 0 }
+    /// The first components; of a name of FHIR its parts.
+    fn usual(count: u16, reads: Reads) -> Self {
+        let each = match (reads, count) {
+            (Reads::Hl7, _) => (1..=count).map(|number| vec![At::Component(number)]).collect(),
+            (Reads::Fhir, 2) => vec![vec![At::member("family")], vec![At::member("given.first()")]],
+            (Reads::Fhir, _) => {
+                vec![Vec::new(), vec![At::member("family")], vec![At::member("given.first()")]]
+            }
+        };
+        Self { each, full: None }
     }
 }
 
@@ -291,14 +300,14 @@ pub(super) fn read_zone(node: &Node<'_>) -> Option<ZoneRule> {
     }
 }
 
-fn numbers(table: &Table<'_>, key: &'static str) -> Option<Vec<u16>> {
+fn parts(table: &Table<'_>, key: &'static str) -> Option<Vec<At>> {
     let nodes = table.get(key)?.list();
-    Some(nodes.iter().filter_map(Node::number).collect())
+    Some(nodes.iter().filter_map(At::read).collect())
 }
 
 fn system(table: &Table<'_>) -> Option<System> {
     let named = table.text("system").map(System::Named);
-    let at = numbers(table, "system_at").map(System::At);
+    let at = parts(table, "system_at").map(System::At);
     if named.is_some() && at.is_some() {
         table.fault("an identifier has either system or system_at");
     }
@@ -306,10 +315,8 @@ fn system(table: &Table<'_>) -> Option<System> {
 }
 
 fn unit(table: &Table<'_>) -> Unit {
-    let at = table.get("unit_at").and_then(|node| read_path(&node)).map(|mut path| {
-        address(&mut path, Kind::Text);
-        Unit::At(path)
-    });
+    let at = table.get("unit_at").and_then(|node| Spot::read(&node));
+    let at = at.map(|spot| Unit::At(spot.into_component()));
     let named = table.get("unit").and_then(|node| {
         let unit = node.text()?;
         if super::normalise::duration::seconds_in(&unit).is_none() {
@@ -323,45 +330,58 @@ fn unit(table: &Table<'_>) -> Unit {
     at.or(named).unwrap_or(Unit::Default)
 }
 
-impl Default for Xtn {
-    fn default() -> Self {
-        let way = |plus, components: &[u16]| Digits { plus, components: components.to_vec() };
-        Self {
-            number: vec![
-                way(false, &[12]),
-                way(false, &[1]),
-                way(true, &[5, 6, 7]),
-                way(false, &[6, 7]),
-                way(false, &[7]),
-            ],
-            codes: vec![2, 3],
-            preferred: 0,
+impl Xtn {
+    /// XTN in all its versions; a `ContactPoint` of FHIR.
+    fn usual(reads: Reads) -> Self {
+        let way = |plus, components: &[u16]| Digits {
+            plus,
+            components: components.iter().copied().map(At::Component).collect(),
+        };
+        match reads {
+            Reads::Hl7 => Self {
+                number: vec![
+                    way(false, &[12]),
+                    way(false, &[1]),
+                    way(true, &[5, 6, 7]),
+                    way(false, &[6, 7]),
+                    way(false, &[7]),
+                ],
+                codes: vec![At::Component(2), At::Component(3)],
+                preferred: None,
+            },
+            Reads::Fhir => Self {
+                number: vec![Digits { plus: false, components: vec![At::member("value")] }],
+                codes: vec![At::member("system"), At::member("use")],
+                preferred: None,
+            },
         }
     }
-}
 
-impl Xtn {
     fn read(table: &Table<'_>) -> Self {
-        let usual = Self::default();
+        let usual = Self::usual(table.reads());
         let number = table.get("number").map(|node| {
             let ways = node.list();
             ways.iter().filter_map(Digits::read).collect()
         });
         Self {
             number: number.unwrap_or(usual.number),
-            codes: numbers(table, "codes").unwrap_or(usual.codes),
-            preferred: table.get("preferred").and_then(|node| node.number()).unwrap_or(0),
+            codes: parts(table, "codes").unwrap_or(usual.codes),
+            preferred: table.get("preferred").and_then(|node| At::read(&node)),
         }
     }
 }
 
 impl Digits {
     fn read(node: &Node<'_>) -> Option<Self> {
+        if node.reads() == Reads::Fhir {
+            return At::read(node).map(|at| Self { plus: false, components: vec![at] });
+        }
         let text = node.text()?;
         let (plus, rest) = text.strip_prefix('+').map_or((false, text.as_str()), |r| (true, r));
         let components: Result<Vec<u16>, _> = rest.split_whitespace().map(str::parse).collect();
         match components {
             Ok(components) if !components.is_empty() && !components.contains(&0) => {
+                let components = components.into_iter().map(At::Component).collect();
                 Some(Self { plus, components })
             }
             Ok(_) | Err(_) => {

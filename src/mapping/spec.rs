@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::condition::{Condition, Trigger};
-use super::document::{Faults, Node, Table, with_root};
+use super::document::{Faults, Node, Reads, Table, with_root};
 use super::fault::{Place, suggestion};
 use super::normalise::case::Case;
 use super::normalise::time::ZoneRule;
 use super::output::Output;
 use super::source::{Entry, read_zone};
+use super::table::Folded;
 use crate::core::appointment::Status;
 use crate::core::claim::EhrEvent;
 use crate::core::local_time::Zone;
@@ -22,6 +23,8 @@ pub(super) struct Spec {
     pub(super) place: Place,
     /// The file's whole text, for the mapping's digest.
     pub(super) text: String,
+    /// What it reads; the same as what it extends.
+    pub(super) reads: Reads,
     pub(super) extends: Option<(String, Place)>,
     pub(super) title: Option<String>,
     pub(super) duration_unit: Option<String>,
@@ -115,6 +118,7 @@ impl Spec {
         with_root(name, text, faults, |root| {
             let mut spec = Self { place: root.place(), text: text.to_owned(), ..Self::default() };
             spec.extends = root.get("extends").and_then(|node| Some((node.text()?, node.place())));
+            spec.reads = root.said_reads();
             spec.title = root.text("title");
             if let Some(defaults) = root.get("defaults").and_then(|node| node.table()) {
                 spec.read_defaults(defaults);
@@ -179,11 +183,22 @@ impl Spec {
             for (means, codes) in table.entries() {
                 let place = codes.place();
                 for code in codes.texts() {
+                    check_once(&entries, &code, &means, &place, tables);
                     entries.push(TableEntry { code, means: means.clone(), place: place.clone() });
                 }
             }
             self.tables.insert(name, entries);
         }
+    }
+}
+
+/// A code means one thing; that it is listed twice is a slip, whichever is meant.
+fn check_once(before: &[TableEntry], code: &str, means: &str, place: &Place, tables: &Table<'_>) {
+    let folded = Folded::new(code);
+    let is_other = |entry: &&TableEntry| entry.means != means && folded.matches(&entry.code);
+    if let Some(other) = before.iter().find(is_other) {
+        let problem = format!("\"{code}\" cannot mean both {} and {means}", other.means);
+        tables.fault_at(place, problem);
     }
 }
 

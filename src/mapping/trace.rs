@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 
 use super::fault::Place;
 use super::output::Output;
-use super::path::Found;
-use super::record::{Note, Recorder, Verdict};
+use super::record::{Note, Recorder, Seen, Verdict};
 use super::source::Source;
 
 /// The most bytes of a trace; a list of a thousand identifiers explains nothing more.
@@ -142,7 +141,7 @@ impl Recorder for Tracer<'_> {
         self.begin = self.text.len();
     }
 
-    fn attempt(&mut self, source: &Source, found: Option<Found<'_>>, verdict: Verdict) {
+    fn attempt(&mut self, source: &Source, seen: Option<Seen<'_, '_>>, verdict: Verdict) {
         if self.text.len() > TRACE_BYTES_MAX {
             return;
         }
@@ -152,7 +151,7 @@ impl Recorder for Tracer<'_> {
                 self.text.truncate(self.begin);
             }
             let mut entry = self.head(source);
-            if let Some(at) = found.and_then(|found| found.at) {
+            if let Some(at) = seen.and_then(|seen| seen.found.at) {
                 // Writing to a text cannot fail.
                 let _written =
                     write!(entry, "{}{}-{}.{}", at.segment, at.occurrence, at.field, at.repetition);

@@ -311,6 +311,7 @@ fn what_is_wrong_with_the_new_constructs_is_told() {
     for (text, wanted) in [
         ("[defaults]\nzone = \"Mars\"", "is no time zone"),
         ("[defaults]\nname_case = \"upper\"", "names are written \"title\""),
+        ("[tables.status]\nbooked = [\"X Y\"]\narrived = [\"xy\"]", "cannot mean both"),
         ("[message]\npatients = \"all\"", "\"each\" or \"first\""),
         ("[detect]\nreason = \"x\"", "detection needs when and reason"),
         (

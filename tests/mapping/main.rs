@@ -10,6 +10,7 @@ mod files;
 mod language;
 mod profiles_a;
 mod profiles_b;
+mod resources;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use appointd::core::ids::SourceName;
 use appointd::core::local_time::Zone;
 use appointd::core::phone::Region;
 use appointd::hl7::Message;
-use appointd::mapping::{Library, Mapping, Site, lookup};
+use appointd::mapping::{Library, Mapping, Resource, Site, lookup};
 use serde_json::Value;
 
 use super::received_at;
@@ -15,8 +15,14 @@ use super::received_at;
 const EXAMPLES_MIN: usize = 8;
 const EVENTS: [&str; 6] =
     ["BOOKED", "RESCHEDULED", "MODIFIED", "CONFIRMED", "CANCELED", "NOSHOWED"];
-/// Events that a dialect cannot tell: Millennium calls every appointment that stands confirmed.
-const UNTOLD: [(&str, &str); 1] = [("cerner", "CONFIRMED")];
+/// Events that a dialect cannot tell: Millennium calls every appointment that stands confirmed, and a
+/// resource says what is, not what happened.
+const UNTOLD: [(&str, &str); 4] = [
+    ("cerner", "CONFIRMED"),
+    ("fhir-r4", "RESCHEDULED"),
+    ("fhir-r4", "MODIFIED"),
+    ("fhir-r4", "CONFIRMED"),
+];
 
 fn text_of(mapping: &Mapping) -> String {
     let file = format!("{}/mappings/{}.toml", env!("CARGO_MANIFEST_DIR"), mapping.name());
@@ -33,8 +39,13 @@ fn examples_of(mapping: &Mapping) -> Vec<[String; 3]> {
 
 /// The mapping that recognises a message.
 fn detected(library: &Library, text: &str) -> Option<String> {
-    let msg = Message::read(text).ok()?;
-    let detected = library.detect(&msg, &SourceName::new("main"));
+    let source = SourceName::new("main");
+    let detected = if text.trim_start().starts_with('{') {
+        let resource = Resource::read_all(text).unwrap().remove(0);
+        library.detect(&resource, &source)
+    } else {
+        library.detect(&Message::read(text).ok()?, &source)
+    };
     detected.map(|detected| detected.mapping.name().to_owned())
 }
 

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::super::{Failure, mappings, out};
 use super::{Arguments, Bench, each_sample};
 use crate::clock::Clock;
-use crate::hl7::Message;
 use crate::mapping::coverage::Coverage;
 use crate::mapping::difference::difference;
 
@@ -25,19 +24,16 @@ pub(super) fn diff(
     let mut fields: BTreeMap<String, u64> = BTreeMap::new();
     let mut unreadable = 0_u64;
     let count = each_sample(arguments, bench, |sample| {
-        let (Ok(msg), Some(site)) = (Message::read(&sample.text), bench.site(sample)) else {
+        let (Ok(input), Some(site)) = (sample.input(), bench.site(sample)) else {
             unreadable += 1;
             return;
         };
-        let (before, after) = (old.of(&msg, site.source), new.of(&msg, site.source));
-        let changes = difference(before.mapping, after.mapping, &msg, &site, now);
-        let header = msg.header();
+        let (before, after) = (old.of(input, site.source), new.of(input, site.source));
+        let changes = difference(before.mapping, after.mapping, input, &site, now);
+        let origin = after.mapping.origin(input, &site);
         for change in &changes {
             *fields.entry(change.field.clone()).or_default() += 1;
-            let mut row = json!({
-                "control_id": header.control_id,
-                "trigger": format!("{}^{}", header.message_code, header.trigger),
-            });
+            let mut row = json!({ "control_id": origin.control_id, "trigger": origin.trigger });
             if let (Some(row), Value::Object(change)) = (row.as_object_mut(), change.to_json()) {
                 row.extend(change);
             }
@@ -50,7 +46,7 @@ pub(super) fn diff(
     let told = if told.is_empty() { "nothing differs".to_owned() } else { told.join(", ") };
     out::complain(&format!("{count} message(s) compared: {told}"));
     if unreadable > 0 {
-        out::complain(&format!("{unreadable} message(s) are no HL7 and were passed over"));
+        out::complain(&format!("{unreadable} message(s) cannot be read and were passed over"));
     }
     Ok(())
 }
@@ -61,15 +57,15 @@ pub(super) fn coverage(arguments: &Arguments, bench: &Bench) -> Result<(), Failu
     let now = Clock::system().now();
     let mut coverages: BTreeMap<String, Coverage> = BTreeMap::new();
     each_sample(arguments, bench, |sample| {
-        let (Ok(msg), Some(site)) = (Message::read(&sample.text), bench.site(sample)) else {
+        let (Ok(input), Some(site)) = (sample.input(), bench.site(sample)) else {
             return;
         };
         let Some(choice) = choices.get(sample.feed) else { return };
-        let mapping = choice.of(&msg, site.source).mapping;
+        let mapping = choice.of(input, site.source).mapping;
         coverages
             .entry(mapping.name().to_owned())
             .or_insert_with(|| Coverage::of(mapping))
-            .add(mapping, &msg, &site, now);
+            .add(mapping, input, &site, now);
     })?;
     let mut rows = Vec::new();
     for (name, coverage) in &coverages {

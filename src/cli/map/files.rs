@@ -24,10 +24,13 @@ pub(in super::super) struct Found {
 
 /// The messages of a file, framed or not.
 pub(in super::super) fn messages_of(file: &Path) -> Result<Vec<Found>, Failure> {
-    let bytes = bytes_of(file)
-        .map_err(|refusal| Failure::Failed(format!("{}: {refusal}", file.display())))?;
+    messages_in(&bytes_of(file)?, file)
+}
+
+/// The messages in the bytes of a file.
+pub(super) fn messages_in(bytes: &[u8], file: &Path) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::new();
-    for payload in payloads(&bytes) {
+    for payload in payloads(bytes) {
         let decoded = charset::decode(&payload, None)
             .map_err(|fault| Failure::Failed(format!("{}: {fault}", file.display())))?;
         let batch = batch::split(&decoded.text);
@@ -40,13 +43,23 @@ pub(in super::super) fn messages_of(file: &Path) -> Result<Vec<Found>, Failure> 
     Ok(found)
 }
 
-fn bytes_of(file: &Path) -> std::io::Result<Vec<u8>> {
+/// The text in the bytes of a file that holds JSON; nothing if it holds anything else.
+pub(super) fn json_in(bytes: &[u8]) -> Option<&str> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let is_json = text.starts_with(b"{") || text.starts_with(b"[");
+    std::str::from_utf8(text).ok().filter(|_| is_json)
+}
+
+/// The bytes of a file, or of the standard input.
+pub(super) fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(file)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    }
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_end(&mut bytes))
+    };
+    read.map_err(|refusal| Failure::Failed(format!("{}: {refusal}", file.display())))?;
     Ok(bytes)
 }
 

@@ -7,7 +7,7 @@ mod files;
 mod recorded;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::hl7::{Charset, Message};
 use crate::inbound::intake;
-use crate::mapping::{Choice, Site};
+use crate::mapping::{Choice, Input, Resource, Site};
 use crate::settings::Settings;
 
 pub(super) use files::{Found, messages_of};
@@ -65,11 +65,19 @@ pub(super) struct Arguments {
 /// A message to be read, and where it comes from.
 #[derive(Debug)]
 struct Sample {
-    text: String,
+    content: Content,
     /// The file's name, or the journal's number.
     from: Option<(&'static str, Value)>,
     /// Which of the feeds reads it.
     feed: usize,
+}
+
+/// What a sample is, or why it is none.
+#[derive(Debug)]
+enum Content {
+    Hl7(Message),
+    Fhir(Resource),
+    Unreadable(String),
 }
 
 /// What is known of a feed: of each listener, or of none.
@@ -134,10 +142,10 @@ fn each_sample(
 ) -> Result<u64, Failure> {
     let mut count = 0;
     for file in &arguments.files {
-        for found in messages_of(file)? {
+        for content in contents(file)? {
             let name = (arguments.files.len() > 1).then(|| json!(file.display().to_string()));
             count += 1;
-            see(&Sample { text: found.text, from: name.map(|name| ("file", name)), feed: 0 });
+            see(&Sample { content, from: name.map(|name| ("file", name)), feed: 0 });
         }
     }
     let Some(settings) = bench.settings.as_ref().filter(|_| arguments.files.is_empty()) else {
@@ -148,7 +156,11 @@ fn each_sample(
         let charset = bench.feeds.get(feed).and_then(|feed| feed.charset);
         for text in recorded::texts(&kept.raw, charset) {
             count += 1;
-            see(&Sample { text, from: Some(("seq", json!(kept.seq))), feed });
+            see(&Sample {
+                content: Content::hl7(&text),
+                from: Some(("seq", json!(kept.seq))),
+                feed,
+            });
         }
     };
     match arguments.id {
@@ -220,15 +232,15 @@ impl Bench {
     }
 
     fn read(&self, choice: &Choice, sample: &Sample, explain: bool) -> Vec<Value> {
-        let (msg, site) = match (Message::read(&sample.text), self.site(sample)) {
-            (Ok(msg), Some(site)) => (msg, site),
+        let (input, site) = match (sample.input(), self.site(sample)) {
+            (Ok(input), Some(site)) => (input, site),
             (Err(fault), _) => {
-                return vec![sample.name(json!({ "event": null, "fault": fault.to_string() }))];
+                return vec![sample.name(json!({ "event": null, "fault": fault }))];
             }
             (Ok(_), None) => return Vec::new(),
         };
-        let chosen = choice.of(&msg, site.source);
-        let mut rows = intake::explained(chosen, &msg, &site, Clock::system().now());
+        let chosen = choice.of(input, site.source);
+        let mut rows = intake::explained(chosen, input, &site, Clock::system().now());
         for object in rows.iter_mut().filter_map(Value::as_object_mut) {
             if object.get("code").is_some_and(|code| code == "failed") {
                 let fault = object.get("reason").cloned();
@@ -242,7 +254,33 @@ impl Bench {
     }
 }
 
+/// The messages or resources of a file.
+fn contents(file: &Path) -> Result<Vec<Content>, Failure> {
+    let bytes = files::bytes_of(file)?;
+    if let Some(text) = files::json_in(&bytes) {
+        let resources = Resource::read_all(text)
+            .map_err(|fault| Failure::Failed(format!("{}: {fault}", file.display())))?;
+        return Ok(resources.into_iter().map(Content::Fhir).collect());
+    }
+    let found = files::messages_in(&bytes, file)?;
+    Ok(found.iter().map(|found| Content::hl7(&found.text)).collect())
+}
+
+impl Content {
+    fn hl7(text: &str) -> Self {
+        Message::read(text).map_or_else(|fault| Self::Unreadable(fault.to_string()), Self::Hl7)
+    }
+}
+
 impl Sample {
+    fn input(&self) -> Result<Input<'_>, &str> {
+        match &self.content {
+            Content::Hl7(msg) => Ok(msg.into()),
+            Content::Fhir(resource) => Ok(resource.into()),
+            Content::Unreadable(fault) => Err(fault),
+        }
+    }
+
     /// Says in a row where the message comes from.
     fn name(&self, mut row: Value) -> Value {
         if let (Some(object), Some((key, value))) = (row.as_object_mut(), &self.from) {

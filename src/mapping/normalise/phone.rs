@@ -3,14 +3,16 @@
 //! HL7 v2.5.1, 2.A.89 (XTN), and what senders make of it: the number in component 1, 12, or 6 and
 //! 7, the codes of use and equipment in either's place, and mobiles in any repetition.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use crate::core::phone::{PhoneNumber, Region};
-use crate::hl7::{Message, escape};
 
-use super::super::path::{NULL, component_of};
+use super::super::path::{Found, NULL};
 use super::super::source::{Digits, Xtn};
+use super::super::spot::At;
 use super::super::table::{Code, PhoneUse, Table};
+use super::super::view::View;
 
 /// Why a repetition gives no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,56 +36,56 @@ pub(in super::super) struct Candidate {
 /// Where phones are read.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Reader<'a> {
-    pub(in super::super) msg: &'a Message,
+    pub(in super::super) view: &'a View<'a>,
     pub(in super::super) region: Region,
     pub(in super::super) uses: Option<&'a Table>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads one repetition; `order` is its place among all.
     pub(in super::super) fn candidate(
         &self,
-        raw: &str,
+        found: &Found<'a>,
         xtn: &Xtn,
         order: usize,
     ) -> Result<Candidate, Problem> {
-        let usage = self.usage(raw, xtn);
+        let usage = self.usage(found, xtn);
         if usage == PhoneUse::Never {
             return Err(Problem::NotForTexts);
         }
-        let number = self.number(raw, xtn).ok_or(Problem::NoNumber)?;
-        let preferred = xtn.preferred > 0 && self.component(raw, xtn.preferred) == "Y";
+        let number = self.number(found, xtn).ok_or(Problem::NoNumber)?;
+        let flag = xtn.preferred.as_ref().and_then(|at| self.part(found, at));
+        let preferred = flag.is_some_and(|flag| matches!(&*flag, "Y" | "true" | "1"));
         Ok(Candidate { rank: (usage, preferred, Reverse(order)), number })
     }
 
     /// Whether a repetition without a number says that there is none any more: `""`, or `""^PRN^CP`,
     /// where the use stays beside it.
-    pub(in super::super) fn is_deleted(&self, raw: &str, xtn: &Xtn) -> bool {
+    pub(in super::super) fn is_deleted(&self, found: &Found<'a>, xtn: &Xtn) -> bool {
         let mut components = xtn.number.iter().flat_map(|way| &way.components);
-        raw == NULL
-            || (self.usage(raw, xtn) != PhoneUse::Never
-                && components.any(|number| self.component(raw, *number) == NULL))
+        let is_null = |at: &At| self.part(found, at).is_some_and(|part| part == NULL);
+        found.is_null() || (self.usage(found, xtn) != PhoneUse::Never && components.any(is_null))
     }
 
     /// The number itself, whatever it is for.
-    pub(in super::super) fn number(&self, raw: &str, xtn: &Xtn) -> Option<PhoneNumber> {
+    pub(in super::super) fn number(&self, found: &Found<'a>, xtn: &Xtn) -> Option<PhoneNumber> {
         xtn.number.iter().find_map(|way| {
-            let text = self.put_together(raw, way)?;
+            let text = self.put_together(found, way)?;
             // An address of e-mail may have digits enough for a number.
             if text.contains('@') {
                 return None;
             }
-            let text = escape::decode(&text, self.msg.separators());
+            let text = self.view.decode(&text);
             PhoneNumber::parse(&text, self.region).ok()
         })
     }
 
     /// One forbidding code is enough; otherwise the best counts.
-    fn usage(&self, raw: &str, xtn: &Xtn) -> PhoneUse {
+    fn usage(&self, found: &Found<'a>, xtn: &Xtn) -> PhoneUse {
         let mut best = PhoneUse::Home;
         for code in &xtn.codes {
-            let text = self.component(raw, *code);
-            match self.uses.and_then(|table| table.get(text)) {
+            let text = self.part(found, code).unwrap_or_default();
+            match self.uses.and_then(|table| table.get(&text)) {
                 Some(Code::Phone(PhoneUse::Never)) => return PhoneUse::Never,
                 Some(Code::Phone(usage)) => best = best.max(*usage),
                 Some(
@@ -99,21 +101,22 @@ impl Reader<'_> {
         best
     }
 
-    fn component<'r>(&self, raw: &'r str, number: u16) -> &'r str {
-        component_of(self.msg, raw, number).trim()
+    /// A part as it is written.
+    fn part(&self, found: &Found<'a>, at: &At) -> Option<Cow<'a, str>> {
+        let found = self.view.part(found, at)?;
+        Some(match found.raw {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        })
     }
 
-    fn put_together<'r>(&self, raw: &'r str, way: &Digits) -> Option<std::borrow::Cow<'r, str>> {
+    fn put_together(&self, found: &Found<'a>, way: &Digits) -> Option<Cow<'a, str>> {
         if let ([only], false) = (way.components.as_slice(), way.plus) {
-            let text = self.component(raw, *only);
-            return (!text.is_empty()).then_some(text.into());
+            return self.part(found, only);
         }
         let mut text = String::from(if way.plus { "+" } else { "" });
-        for number in &way.components {
-            let part = self.component(raw, *number);
-            if part.is_empty() || part.starts_with('"') {
-                return None;
-            }
+        for at in &way.components {
+            let part = self.part(found, at).filter(|part| !part.starts_with('"'))?;
             text.push_str(part.trim_start_matches('+'));
         }
         Some(text.into())

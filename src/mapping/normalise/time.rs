@@ -86,6 +86,10 @@ impl Zones {
 
     /// The zone that a time in another zone is shown in: the place's, or the site's if it agrees.
     fn shown(self, local: &LocalTime) -> Option<Zone> {
+        // Universal time is how systems count, not where a visit is.
+        if local.zone.offset_at(local.instant).local_minus_utc() == 0 {
+            return Some(self.of_place().0);
+        }
         let agrees = self.site.offset_at(local.instant) == local.zone.offset_at(local.instant);
         self.place.or_else(|| agrees.then_some(self.site))
     }
@@ -102,7 +106,6 @@ fn settle(dtm: &Dtm, zones: Zones) -> (LocalTime, ZoneFrom) {
         return (LocalTime::settle(dtm.local, zone), from);
     };
     let mut time = LocalTime::settle(dtm.local, zone);
-    // Universal time is how a system counts, not where a visit is.
     let shown = if zone == Zone::UTC { zones.of_place().0 } else { zones.place.unwrap_or(zone) };
     time.local = shown.local(time.instant);
     time.zone = shown;

@@ -10,10 +10,11 @@
 
 mod read;
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::lines::{Line, Lines};
 use super::table::Folded;
-use super::view::{Line, View};
 use crate::hl7::{Message, SegmentName};
 
 /// The conventional names of components in selections, and where senders put what they mean.
@@ -131,16 +132,19 @@ impl fmt::Display for Position {
 }
 
 /// What stands at a place: absent places are not found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Found<'m> {
-    pub(super) raw: &'m str,
-    /// Nowhere, if the mapping itself gives the value.
+    /// The text as it is written; of a JSON object none.
+    pub(super) raw: Cow<'m, str>,
+    /// Nowhere, if the mapping itself gives the value, or if it is JSON.
     pub(super) at: Option<Position>,
+    /// What stands there in JSON, unless it was computed.
+    pub(super) node: Option<&'m serde_json::Value>,
 }
 
 impl<'m> Found<'m> {
     pub(super) const fn constant(raw: &'m str) -> Self {
-        Self { raw, at: None }
+        Self { raw: Cow::Borrowed(raw), at: None, node: None }
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -148,15 +152,17 @@ impl<'m> Found<'m> {
     }
 
     /// A component of a repetition that was found; nothing if it is empty.
-    pub(super) fn component(self, msg: &Message, number: u16) -> Option<Self> {
-        let (offset, raw) = nth(self.raw, msg.separators().component, number);
+    pub(super) fn component(&self, msg: &Message, number: u16) -> Option<Self> {
+        // What a message says is borrowed from it.
+        let Cow::Borrowed(whole) = self.raw else { return None };
+        let (offset, raw) = nth(whole, msg.separators().component, number);
         let at = self.at.map(|at| Position {
             component: Some(number),
             start: at.start + offset,
             end: at.start + offset + raw.len(),
             ..at
         });
-        (!raw.trim().is_empty()).then_some(Self { raw, at })
+        (!raw.trim().is_empty()).then_some(Self { raw: Cow::Borrowed(raw), at, node: None })
     }
 }
 
@@ -165,12 +171,12 @@ pub(super) const NULL: &str = "\"\"";
 
 impl Path {
     /// What stands at the path: the first text, else the first null.
-    pub(super) fn first<'m>(&self, view: &View<'m>) -> Option<Found<'m>> {
+    pub(super) fn first<'m>(&self, lines: &Lines<'m>) -> Option<Found<'m>> {
         let mut null = None;
         let mut text = None;
-        self.visit(view, &mut |found| {
+        self.visit(lines, &mut |found| {
             if found.is_null() {
-                null = null.or(Some(found));
+                null = null.take().or(Some(found));
             } else {
                 text = Some(found);
             }
@@ -185,13 +191,13 @@ impl Path {
     }
 
     /// Shows each value at the path to `see` until it says that it has seen enough.
-    pub(super) fn visit<'m>(&self, view: &View<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) {
+    pub(super) fn visit<'m>(&self, lines: &Lines<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) {
         let is_resource = self.is_resource;
         let mut group_deleted = false;
         let (mut occurrence, mut matched) = (0_u16, 0_u16);
-        for (line, is_seen) in view.lines() {
+        for (line, is_seen) in lines.lines() {
             if is_resource && line.name == self.group {
-                group_deleted = is_deleted(view, line);
+                group_deleted = is_deleted(lines, line);
             }
             if line.name != self.segment {
                 continue;
@@ -199,37 +205,37 @@ impl Path {
             occurrence = occurrence.saturating_add(1);
             let skipped = is_resource
                 && self.occurrence.is_unsaid()
-                && (group_deleted || is_deleted(view, line));
-            if !is_seen || skipped || !self.occurrence.admits(|at| field_part(view, line, at)) {
+                && (group_deleted || is_deleted(lines, line));
+            if !is_seen || skipped || !self.occurrence.admits(|at| field_part(lines, line, at)) {
                 continue;
             }
             matched = matched.saturating_add(1);
-            if self.wanted_occurrence(view).is_some_and(|number| number != matched) {
+            if self.wanted_occurrence(lines).is_some_and(|number| number != matched) {
                 continue;
             }
             let is_last = self.occurrence.number != Number::Every && !is_resource;
-            if self.visit_segment(view, line, occurrence, see) || is_last {
+            if self.visit_segment(lines, line, occurrence, see) || is_last {
                 return;
             }
         }
     }
 
     /// The number of the segment that is meant: said by the path, or the time that is looked at.
-    fn wanted_occurrence(&self, view: &View<'_>) -> Option<u16> {
+    fn wanted_occurrence(&self, lines: &Lines<'_>) -> Option<u16> {
         match self.occurrence.number {
             Number::Nth(number) => Some(number),
-            Number::FirstValued if self.timing == Timing::Segment && view.time() > 0 => {
-                Some(view.time())
+            Number::FirstValued if self.timing == Timing::Segment && lines.time() > 0 => {
+                Some(lines.time())
             }
             Number::FirstValued | Number::Every => None,
         }
     }
 
-    fn wanted_repetition(&self, view: &View<'_>) -> Option<u16> {
+    fn wanted_repetition(&self, lines: &Lines<'_>) -> Option<u16> {
         match self.repetition.number {
             Number::Nth(number) => Some(number),
-            Number::FirstValued if self.timing == Timing::Repetition && view.time() > 0 => {
-                Some(view.time())
+            Number::FirstValued if self.timing == Timing::Repetition && lines.time() > 0 => {
+                Some(lines.time())
             }
             Number::FirstValued | Number::Every => None,
         }
@@ -237,29 +243,29 @@ impl Path {
 
     fn visit_segment<'m>(
         &self,
-        view: &View<'m>,
+        lines: &Lines<'m>,
         line: &Line,
         occurrence: u16,
         see: &mut dyn FnMut(Found<'m>) -> bool,
     ) -> bool {
-        let Some((mut start, field)) = view.field(line, self.field) else { return false };
+        let Some((mut start, field)) = lines.field(line, self.field) else { return false };
         if field.is_empty() {
             return false;
         }
-        let separator = view.msg.separators().repetition;
-        let wanted = self.wanted_repetition(view);
+        let separator = lines.msg.separators().repetition;
+        let wanted = self.wanted_repetition(lines);
         let mut matched = 0;
         for (repetition, raw) in (1_u16..).zip(field.split(separator)) {
             let from = start;
             start += raw.len() + separator.len_utf8();
-            if !self.repetition.admits(|at| repetition_part(view.msg, raw, at)) {
+            if !self.repetition.admits(|at| repetition_part(lines.msg, raw, at)) {
                 continue;
             }
             matched += 1;
             if wanted.is_some_and(|number| number != matched) {
                 continue;
             }
-            let (offset, part) = self.part(view.msg, raw);
+            let (offset, part) = self.part(lines.msg, raw);
             if part.trim().is_empty() {
                 continue;
             }
@@ -273,7 +279,7 @@ impl Path {
                 start: from + offset,
                 end: from + offset + part.len(),
             };
-            if see(Found { raw: part, at: Some(at) }) {
+            if see(Found { raw: Cow::Borrowed(part), at: Some(at), node: None }) {
                 return true;
             }
         }
@@ -314,15 +320,15 @@ fn is_resource(name: SegmentName) -> bool {
 }
 
 /// Whether a resource or its group is being taken off the appointment (segment action code `D`).
-fn is_deleted(view: &View<'_>, line: &Line) -> bool {
-    view.field(line, 2).is_some_and(|(_, action)| action.trim() == "D")
+fn is_deleted(lines: &Lines<'_>, line: &Line) -> bool {
+    lines.field(line, 2).is_some_and(|(_, action)| action.trim() == "D")
 }
 
-fn field_part<'m>(view: &View<'m>, line: &Line, at: (u16, Option<u16>)) -> &'m str {
-    let Some((_, field)) = view.field(line, at.0) else { return "" };
-    let first = field.split(view.msg.separators().repetition).next().unwrap_or_default();
+fn field_part<'m>(lines: &Lines<'m>, line: &Line, at: (u16, Option<u16>)) -> &'m str {
+    let Some((_, field)) = lines.field(line, at.0) else { return "" };
+    let first = field.split(lines.msg.separators().repetition).next().unwrap_or_default();
     match at.1 {
-        Some(component) => component_of(view.msg, first, component),
+        Some(component) => component_of(lines.msg, first, component),
         None => first,
     }
 }

@@ -6,7 +6,7 @@ fn read(text: &str) -> Message {
 
 fn first(path: &str, text: &str) -> Option<String> {
     let msg = read(text);
-    Path::parse(path).unwrap().first(&View::new(&msg, "")).map(|found| found.raw.to_owned())
+    Path::parse(path).unwrap().first(&Lines::new(&msg)).map(|found| found.raw.into_owned())
 }
 
 fn is(path: &str, text: &str, expected: &str) {
@@ -62,7 +62,7 @@ fn only_the_first_of_other_segments_is_read() {
 #[test]
 fn a_position_names_the_very_bytes() {
     let msg = read(PID);
-    let found = Path::parse("PID-3[type=MR].4.2").unwrap().first(&View::new(&msg, "")).unwrap();
+    let found = Path::parse("PID-3[type=MR].4.2").unwrap().first(&Lines::new(&msg)).unwrap();
     let at = found.at.unwrap();
     assert_eq!(msg.text().get(at.start..at.end), Some("1.2"));
     assert_eq!(at.to_string(), "PID[1]-3[3].4.2");
@@ -72,8 +72,8 @@ fn a_position_names_the_very_bytes() {
 fn every_is_visited_in_order() {
     let msg = read("NTE|1||a~b\rNTE|2||c");
     let mut seen = Vec::new();
-    Path::parse("NTE[*]-3[*]").unwrap().visit(&View::new(&msg, ""), &mut |found| {
-        seen.push(found.raw);
+    Path::parse("NTE[*]-3[*]").unwrap().visit(&Lines::new(&msg), &mut |found| {
+        seen.push(found.raw.into_owned());
         false
     });
     assert_eq!(seen, ["a", "b", "c"]);

@@ -3,7 +3,11 @@
 //! A value ends the search; `""` counts only if no later source has a value. A start that is
 //! written but cannot exist ends it too: another place's time would be a guess.
 
+mod text;
+
 use std::borrow::Cow;
+
+use serde_json::Value;
 
 use super::Site;
 use super::compile::{Compiled, Mapping};
@@ -13,7 +17,7 @@ use super::normalise::phone::{self, Candidate};
 use super::normalise::time::{self, Problem, ZoneFrom, ZoneRule, Zones};
 use super::output::Output;
 use super::path::{Found, NULL};
-use super::record::{Recorder, Verdict};
+use super::record::{Recorder, Seen, Verdict};
 use super::source::{IdAt, Look, Options, System, Unit};
 use super::table::Code;
 use super::view::View;
@@ -21,7 +25,7 @@ use crate::core::field::Field;
 use crate::core::ids::Identifier;
 use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::PhoneNumber;
-use crate::hl7::{Dtm, escape};
+use crate::hl7::Dtm;
 
 /// The longest text taken from a message; far above names and codes, it bounds what is stored.
 const TEXT_CHARS_MAX: usize = 250;
@@ -60,7 +64,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
     fn first<T>(
         &mut self,
         output: Output,
-        mut convert: impl FnMut(&Self, &'m Compiled, Found<'m>) -> Read<(T, Step<'m>)>,
+        mut convert: impl FnMut(&Self, &'m Compiled, &Found<'m>) -> Read<(T, Step<'m>)>,
     ) -> Field<T> {
         self.recorder.begin(output);
         let mut null = false;
@@ -70,19 +74,19 @@ impl<'m, R: Recorder> Reader<'m, R> {
             self.each(compiled, |reader, found| {
                 if found.is_null() {
                     null = true;
-                    reader.recorder.attempt(&compiled.source, Some(found), Verdict::Null);
+                    reader.attempt(compiled, &found, Verdict::Null);
                     return false;
                 }
-                match convert(reader, compiled, found) {
+                match convert(reader, compiled, &found) {
                     Ok((converted, step)) => {
                         value = Some(converted);
-                        reader.recorder.attempt(&compiled.source, Some(found), Verdict::Taken);
-                        reader.tell(compiled, found);
+                        reader.attempt(compiled, &found, Verdict::Taken);
+                        reader.tell(compiled, &found);
                         reader.step(step);
                     }
                     Err(verdict) => {
                         broken = is_broken(&compiled.source.options, verdict);
-                        reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                        reader.attempt(compiled, &found, verdict);
                     }
                 }
                 value.is_some() || broken
@@ -96,6 +100,11 @@ impl<'m, R: Recorder> Reader<'m, R> {
             }
         }
         if null { Field::Null } else { Field::Absent }
+    }
+
+    fn attempt(&mut self, compiled: &Compiled, found: &Found<'m>, verdict: Verdict) {
+        let seen = Seen { found, view: self.view };
+        self.recorder.attempt(&compiled.source, Some(seen), verdict);
     }
 
     fn step(&mut self, step: Step<'_>) {
@@ -140,58 +149,6 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 }
             }
         }
-    }
-
-    /// The decoded text of a component: its first subcomponent, unless `&` is clearly meant as "and".
-    fn text(&self, found: Found<'m>) -> Cow<'m, str> {
-        let raw = found.raw.trim();
-        if found.at.is_none() {
-            return Cow::Borrowed(raw);
-        }
-        let separators = self.view.msg.separators();
-        let subcomponent = separators.subcomponent;
-        let first = raw.split(subcomponent).map(str::trim).find(|part| !part.is_empty());
-        let is_and = raw
-            .split_once(subcomponent)
-            .is_some_and(|(before, after)| before.ends_with(' ') && after.starts_with(' '));
-        let raw = if is_and { raw } else { first.unwrap_or_default() };
-        escape::decode(raw, separators)
-    }
-
-    /// The text of a value, or the part of it that is meant.
-    fn value(&self, compiled: &Compiled, found: Found<'m>) -> Read<Cow<'m, str>> {
-        let text = self.text(found);
-        match &compiled.source.capture {
-            None => Ok(text),
-            Some(expression) => expression.capture(text).ok_or(Verdict::NotCaptured),
-        }
-    }
-
-    /// Tells what was done to the text of the value that was taken.
-    fn tell(&mut self, compiled: &Compiled, found: Found<'m>) {
-        if !R::LISTENS {
-            return;
-        }
-        if let Some(expression) = &compiled.source.capture {
-            self.recorder.step(|| format!("cut out by /{expression}/"));
-        }
-        let (raw, text) = (found.raw.trim(), self.text(found));
-        if found.at.is_some() && compiled.source.capture.is_none() && raw != text {
-            let separators = self.view.msg.separators();
-            if raw.contains(separators.subcomponent) {
-                self.recorder.step(|| "its first subcomponent".to_owned());
-            }
-            if raw.contains(separators.escape) {
-                self.recorder.step(|| "escape sequences decoded".to_owned());
-            }
-        }
-    }
-
-    fn component(&self, found: Found<'m>, number: u16) -> Option<Cow<'m, str>> {
-        found
-            .component(self.view.msg, number)
-            .filter(|found| !found.is_null())
-            .map(|f| self.text(f))
     }
 
     /// A code by its table.
@@ -261,7 +218,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
         match rule {
             ZoneRule::Named(zone) => Some(zone),
             ZoneRule::Message => {
-                let dtm = Dtm::parse(self.view.header(7, 1)).ok()?;
+                let dtm = Dtm::parse(self.view.stamp()).ok()?;
                 dtm.offset.map(Zone::Fixed)
             }
         }
@@ -277,7 +234,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
             let unit = match unit {
                 Unit::Default => None,
                 Unit::Named(unit) => Some(Cow::Borrowed(unit.as_str())),
-                Unit::At(path) => path.first(reader.view).map(|found| reader.text(found)),
+                Unit::At(path) => path.first(reader.view).map(|found| reader.text(&found)),
             };
             let unit = unit.filter(|unit| unit != NULL);
             let text = reader.value(compiled, found)?;
@@ -298,8 +255,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
             for (part, components) in parts.iter_mut().zip(&places.each) {
                 *part = reader.part(found, components);
             }
-            let full =
-                if places.full > 0 { reader.part(found, &[places.full]) } else { Field::Absent };
+            let full = reader.part(found, places.full.as_slice());
             // Family and given name are the last two parts of a person.
             if let (Field::Value(full), [.., family, given]) = (full, parts.as_mut_slice()) {
                 match full.split_once(',') {
@@ -315,22 +271,6 @@ impl<'m, R: Recorder> Reader<'m, R> {
         })
     }
 
-    fn part(&self, found: Found<'m>, components: &[u16]) -> Field<String> {
-        let mut null = false;
-        for number in components {
-            let Some(component) = found.component(self.view.msg, *number) else { continue };
-            if component.is_null() {
-                null = true;
-                continue;
-            }
-            let text = self.text(component);
-            if !text.trim().is_empty() {
-                return Field::Value(bounded(&text));
-            }
-        }
-        if null { Field::Null } else { Field::Absent }
-    }
-
     /// Every identifier of every source.
     pub(super) fn ids(&mut self, output: Output) -> Vec<Identifier> {
         self.recorder.begin(output);
@@ -338,7 +278,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
         for compiled in self.mapping.sources(output) {
             let Options::Ids(at) = &compiled.source.options else { continue };
             self.each(compiled, |reader, found| {
-                let verdict = match reader.id(compiled, found, at) {
+                let verdict = match reader.id(compiled, &found, at) {
                     None => Verdict::NoIdentifier,
                     Some(id) if ids.contains(&id) => Verdict::Duplicate,
                     Some(id) => {
@@ -346,25 +286,23 @@ impl<'m, R: Recorder> Reader<'m, R> {
                         Verdict::Taken
                     }
                 };
-                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                reader.attempt(compiled, &found, verdict);
                 ids.len() >= IDS_MAX
             });
         }
         ids
     }
 
-    fn id(&self, compiled: &Compiled, found: Found<'m>, at: &IdAt) -> Option<Identifier> {
-        let mut value = if found.at.is_none() {
-            Cow::Borrowed(found.raw)
-        } else {
-            self.component(found, at.component)?
-        };
+    fn id(&self, compiled: &Compiled, found: &Found<'m>, at: &IdAt) -> Option<Identifier> {
+        // A constant, and a JSON text, is the identifier itself.
+        let is_plain = found.at.is_none() && !found.node.is_some_and(Value::is_object);
+        let mut value = if is_plain { self.text(found) } else { self.component(found, &at.value)? };
         if let Some(expression) = &compiled.source.capture {
             value = expression.capture(value)?;
         }
         for path in &at.also {
             if let Some(part) = path.first(self.view).filter(|part| !part.is_null()) {
-                value = Cow::Owned(format!("{value}/{}", self.text(part)));
+                value = Cow::Owned(format!("{value}/{}", self.text(&part)));
             }
         }
         // Systems fill an unused number with zeros; it would make one of many.
@@ -374,9 +312,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
         }
         let system = match &at.system {
             System::Named(name) => Cow::Borrowed(name.as_str()),
-            System::At(components) => components
+            System::At(parts) => parts
                 .iter()
-                .find_map(|number| self.component(found, *number).filter(|text| !text.is_empty()))
+                .find_map(|at| self.component(found, at).filter(|text| !text.is_empty()))
                 .unwrap_or(Cow::Borrowed("patient")),
         };
         Some(Identifier::new(value.into_owned(), bounded(&system)))
@@ -392,8 +330,8 @@ impl<'m, R: Recorder> Reader<'m, R> {
             self.each(compiled, |reader, found| {
                 order += 1;
                 let phones = reader.phones(compiled);
-                let verdict = match phones.candidate(found.raw, xtn, order) {
-                    Err(_) if phones.is_deleted(found.raw, xtn) => {
+                let verdict = match phones.candidate(&found, xtn, order) {
+                    Err(_) if phones.is_deleted(&found, xtn) => {
                         null = true;
                         Verdict::Null
                     }
@@ -406,7 +344,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
                         Verdict::Taken
                     }
                 };
-                reader.recorder.attempt(&compiled.source, Some(found), verdict);
+                reader.attempt(compiled, &found, verdict);
                 if verdict == Verdict::Taken {
                     reader.step(Step::Region);
                 }
@@ -425,7 +363,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
             let Options::Phones(xtn) = &compiled.source.options else {
                 return Err(Verdict::Absent);
             };
-            let number = reader.phones(compiled).number(found.raw, xtn);
+            let number = reader.phones(compiled).number(found, xtn);
             let number = number.ok_or(Verdict::NotAPhone(phone::Problem::NoNumber))?;
             Ok((number.as_str().to_owned(), Step::Region))
         })
@@ -433,7 +371,7 @@ impl<'m, R: Recorder> Reader<'m, R> {
 
     fn phones(&self, compiled: &'m Compiled) -> phone::Reader<'m> {
         let uses = compiled.table.as_deref();
-        phone::Reader { msg: self.view.msg, region: self.site.region, uses }
+        phone::Reader { view: self.view, region: self.site.region, uses }
     }
 }
 
