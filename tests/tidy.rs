@@ -59,7 +59,7 @@ const ROOMS: &[Room] = &[
     // Settings read files and addresses; `reqwest::Url` is the reader of addresses.
     Room {
         name: "settings",
-        imports: "category phi core hl7::AckMode sms",
+        imports: "category phi core hl7::AckMode hl7::charset mapping::reverse sms",
         banned: &[WAITING, CHANCE, LOGS, &["std::env", "std::process", "axum", "rustix"]],
     },
     // Rows are bytes here: what they mean is the engine's.

@@ -15,7 +15,6 @@ use crate::hl7::frame::Limits;
 use crate::inbound::intake::{Intake, Live};
 use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
-use crate::mapping::reverse::{Form, Template};
 use crate::mapping::{self, Choice, Library, check_examples};
 use crate::outbound::hl7 as lane;
 use crate::outbound::sms as sms_lane;
@@ -124,18 +123,11 @@ pub(super) fn listener_options(listener: &Listener, tls: Option<tls::Acceptor>) 
 /// How a destination is talked to.
 ///
 /// # Errors
-/// If its certificates or overrides cannot be used.
-pub fn lane_options(destination: &Destination, zone: Zone) -> Result<lane::Options, String> {
-    let confirm = match destination.confirm {
-        settings::Confirm::SiuS14 => Some(Form::SiuS14),
-        settings::Confirm::SrmS03 => Some(Form::SrmS03),
-        settings::Confirm::None => None,
-    };
-    let cancel = match destination.cancel {
-        settings::Cancel::SiuS15 => Some(Form::SiuS15),
-        settings::Cancel::SrmS04 => Some(Form::SrmS04),
-        settings::Cancel::None => None,
-    };
+/// If its certificates cannot be used.
+pub fn lane_options(
+    settings: &Settings,
+    destination: &Destination,
+) -> Result<lane::Options, String> {
     let tls = match &destination.tls {
         None => None,
         Some(files) => {
@@ -148,10 +140,22 @@ pub fn lane_options(destination: &Destination, zone: Zone) -> Result<lane::Optio
     Ok(lane::Options {
         name: destination.name.clone(),
         address: destination.address.to_string(),
-        confirm: template(confirm, &destination.set.confirm, &destination.header)?,
-        cancel: template(cancel, &destination.set.cancel, &destination.header)?,
-        zone,
-        charset: destination.charset.as_deref().and_then(Charset::for_label),
+        confirm: destination.confirm.clone(),
+        cancel: destination.cancel.clone(),
+        takes_acknowledgment: match destination.request_accepted_by {
+            settings::Consent::Response => false,
+            settings::Consent::Acknowledgment => true,
+        },
+        zone: settings.rules.practice.zone,
+        charset: destination.charset.clone(),
+        sources: settings
+            .listeners
+            .iter()
+            .filter_map(|listener| {
+                let charset = listener.charset.as_deref().and_then(Charset::for_label)?;
+                Some((listener.name.clone(), charset))
+            })
+            .collect(),
         tls,
         connect_timeout: destination.connect_timeout,
         ack_timeout: destination.ack_timeout,
@@ -166,8 +170,10 @@ pub(super) fn gone(name: DestinationName, zone: Zone) -> lane::Options {
         address: String::new(),
         confirm: None,
         cancel: None,
+        takes_acknowledgment: false,
         zone,
         charset: None,
+        sources: BTreeMap::new(),
         tls: None,
         connect_timeout: Duration::ZERO,
         ack_timeout: Duration::ZERO,
@@ -228,28 +234,4 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
         parallel: settings.sms.parallel,
         allow_only: settings.sms.allow_only.clone(),
     }
-}
-
-/// How a wish is written: a form, the practice's own values by path, and who speaks to whom.
-fn template(
-    form: Option<Form>,
-    set: &BTreeMap<String, String>,
-    header: &settings::Header,
-) -> Result<Option<Template>, String> {
-    let Some(form) = form else { return Ok(None) };
-    let mut set = set.clone();
-    let ends = [
-        ("MSH-3", &header.sending_application),
-        ("MSH-4", &header.sending_facility),
-        ("MSH-5", &header.receiving_application),
-        ("MSH-6", &header.receiving_facility),
-    ];
-    for (path, value) in ends {
-        if let Some(value) = value {
-            set.entry(path.to_owned()).or_insert_with(|| value.clone());
-        }
-    }
-    Template::parse(form.name(), &set)
-        .map(Some)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

@@ -136,7 +136,7 @@ impl App {
         let zone = settings.rules.practice.zone;
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
-            let options = lane_options(destination, zone).map_err(Error::Setup)?;
+            let options = lane_options(&settings, destination).map_err(Error::Setup)?;
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }

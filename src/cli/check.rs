@@ -50,7 +50,7 @@ fn mappings(settings: &Settings) -> Vec<String> {
         faults.extend(refused);
     }
     for destination in &settings.destinations {
-        if let Err(fault) = app::lane_options(destination, settings.rules.practice.zone) {
+        if let Err(fault) = app::lane_options(settings, destination) {
             faults.push(format!("destination {}: {fault}", destination.name));
         }
     }
@@ -71,8 +71,7 @@ async fn online(settings: &Settings) -> Vec<String> {
         }
     }
     for destination in &settings.destinations {
-        let zone = settings.rules.practice.zone;
-        let options = match app::lane_options(destination, zone) {
+        let options = match app::lane_options(settings, destination) {
             Ok(options) => options,
             Err(fault) => {
                 faults.push(format!("destination {}: {fault}", destination.name));

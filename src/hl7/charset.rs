@@ -148,12 +148,18 @@ impl fmt::Debug for Decoded<'_> {
     }
 }
 
-/// Why bytes cannot become text.
+/// Why bytes cannot become text, or text bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// MSH-18 or the bytes say UTF-16 or UTF-32.
     #[error("the message is in UTF-16 or UTF-32, which MLLP cannot carry; send UTF-8")]
     WideCharset,
+    /// A character that the character set to be written in does not have.
+    #[error("the text holds a character that {charset:?} lacks")]
+    Lacking {
+        /// The character set.
+        charset: Charset,
+    },
 }
 
 impl Error {
@@ -161,7 +167,7 @@ impl Error {
     #[must_use]
     pub const fn category(self) -> Category {
         match self {
-            Self::WideCharset => Category::Unsupported,
+            Self::WideCharset | Self::Lacking { .. } => Category::Unsupported,
         }
     }
 }
@@ -239,6 +245,70 @@ fn declared(body: &[u8]) -> &[u8] {
     labels.split(|b| b == repetition).next().unwrap_or_default().trim_ascii()
 }
 
+/// A character set to write in, under the label that the receiver knows it by.
+///
+/// ```
+/// use appointd::hl7::charset::Target;
+/// let latin = Target::parse("8859/1").unwrap();
+/// assert_eq!(latin.encode("Zoë").unwrap(), b"Zo\xEB");
+/// assert!(latin.encode("O’Roe").is_err(), "Windows has a byte for it, Latin-1 has not");
+/// assert!(Target::parse("ASCII").unwrap().encode("Zoë").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    label: String,
+    charset: Charset,
+    /// Bytes that the label has not, though the encoding in use knows them.
+    foreign: Option<std::ops::RangeInclusive<u8>>,
+}
+
+impl Target {
+    /// Finds a character set by a label of HL7 table 0211 or by a common name.
+    #[must_use]
+    pub fn parse(label: &str) -> Option<Self> {
+        let label = label.trim();
+        let charset = Charset::for_label(label)?;
+        let is_iso = label.trim_start_matches(|c: char| !c.is_ascii_digit()).starts_with("8859");
+        let foreign = match Label::read(label.as_bytes()) {
+            Label::Ascii => Some(0x80..=0xFF),
+            // Control characters there, letters in the Windows sets that stand for them here.
+            Label::Known(_) if is_iso => Some(0x80..=0x9F),
+            Label::Known(_) | Label::None | Label::Wide | Label::Unknown => None,
+        };
+        Some(Self { label: label.to_owned(), charset, foreign })
+    }
+
+    /// The label as it was given, for MSH-18.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Turns text into bytes; nothing is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a character that the character set lacks.
+    pub fn encode(&self, text: &str) -> Result<Vec<u8>, Error> {
+        let bytes = encode_whole(text, self.charset)?;
+        let foreign = self.foreign.as_ref();
+        if foreign.is_some_and(|foreign| bytes.iter().any(|byte| foreign.contains(byte))) {
+            return Err(Error::Lacking { charset: self.charset });
+        }
+        Ok(bytes)
+    }
+}
+
+/// Turns text into bytes; nothing is replaced.
+///
+/// # Errors
+///
+/// Fails for a character that the character set lacks.
+pub fn encode_whole(text: &str, charset: Charset) -> Result<Vec<u8>, Error> {
+    let (bytes, is_whole) = encode_or_mark(text, charset);
+    if is_whole { Ok(bytes) } else { Err(Error::Lacking { charset }) }
+}
+
 /// Turns text into bytes for an answer; what the character set lacks becomes `?`.
 ///
 /// ```
@@ -247,6 +317,12 @@ fn declared(body: &[u8]) -> &[u8] {
 /// ```
 #[must_use]
 pub fn encode(text: &str, charset: Charset) -> Vec<u8> {
+    encode_or_mark(text, charset).0
+}
+
+/// The bytes, and whether none of them is a `?` for a character that is lacking.
+fn encode_or_mark(text: &str, charset: Charset) -> (Vec<u8>, bool) {
+    let mut is_whole = true;
     let mut encoder = charset.0.new_encoder();
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -258,9 +334,12 @@ pub fn encode(text: &str, charset: Charset) -> Vec<u8> {
             encoder.encode_from_utf8_to_vec_without_replacement(rest, &mut bytes, true);
         rest = rest.get(read..).unwrap_or_default();
         match result {
-            EncoderResult::InputEmpty => return bytes,
+            EncoderResult::InputEmpty => return (bytes, is_whole),
             EncoderResult::OutputFull => {}
-            EncoderResult::Unmappable(_) => bytes.push(b'?'),
+            EncoderResult::Unmappable(_) => {
+                bytes.push(b'?');
+                is_whole = false;
+            }
         }
     }
 }
@@ -350,6 +429,33 @@ mod tests {
         assert_eq!(decode(&with_label("UNICODE UTF-16", b""), None), Err(Error::WideCharset));
         assert_eq!(decode(b"\xFF\xFEM\0S\0H\0", None), Err(Error::WideCharset));
         assert_eq!(decode(b"M\0S\0H\0|\0", None), Err(Error::WideCharset));
+    }
+
+    #[test]
+    fn what_is_lacking_is_told_and_not_replaced() {
+        let target = |label| Target::parse(label).unwrap();
+        for (label, text, bytes) in [
+            ("UNICODE UTF-8", "Zoë ’ 日", "Zoë ’ 日".as_bytes()),
+            ("windows-1252", "O’Roe €", b"O\x92Roe \x80"),
+            ("8859/15", "€", b"\xA4"),
+            ("ISO IR87", "あ", b"\x1b$B$\"\x1b(B"),
+            ("ASCII", "Roe", b"Roe"),
+        ] {
+            assert_eq!(target(label).encode(text).unwrap(), bytes, "{label}");
+            assert_eq!(target(label).label(), label);
+        }
+        for (label, text) in [
+            ("ASCII", "ë"),
+            ("8859/1", "€"),
+            ("iso-8859-9", "’"),
+            ("8859/2", "ë日"),
+            ("windows-1252", "č"),
+        ] {
+            let lacking = matches!(target(label).encode(text), Err(Error::Lacking { .. }));
+            assert!(lacking, "{label}");
+        }
+        assert_eq!(Target::parse("UNICODE UTF-16"), None);
+        assert!(encode_whole("č", Charset::WINDOWS_1252).is_err());
     }
 
     #[test]

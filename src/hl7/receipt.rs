@@ -1,7 +1,9 @@
 //! The peer's answer to a message of ours.
 //!
 //! Any message with one MSA counts, whatever its code says. What is not clear is an error: an
-//! answer taken for the wrong message loses a patient's wish.
+//! answer taken for the wrong message loses a patient's wish. A request (SRM) is decided by the
+//! EHR's response (SRR) and not by a receipt for it; the response says what became of the
+//! appointment in its SCH (HL7 v2.5.1, 10.3).
 
 use super::Category;
 use super::ack::AckCode;
@@ -23,6 +25,46 @@ pub struct AckReceived {
     pub text: Option<Phi<String>>,
     /// Codes of ERR-3, ERR-1.4 and MSA-6, as the peer writes them.
     pub errors: Vec<String>,
+    /// The schedule response that it is, if it is one.
+    pub response: Option<Response>,
+}
+
+/// What a schedule response (SRR) says besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response {
+    /// SCH-25, code and text, in small letters without blanks, `_` and `-`; empty if not said.
+    pub statuses: Vec<String>,
+}
+
+/// Statuses, as [`Response::statuses`] has them, under which nobody is expected. HL7 table 0278.
+const OFF: [&str; 9] = [
+    "cancelled",
+    "canceled",
+    "cancel",
+    "dc",
+    "discontinued",
+    "deleted",
+    "noshow",
+    "blocked",
+    "rejected",
+];
+
+impl Response {
+    fn read(msg: &Message) -> Self {
+        let words = [1, 2].map(|number| {
+            msg.segment("SCH").map(|sch| component(sch, 25, number)).unwrap_or_default()
+        });
+        let folded = words.map(|word| {
+            word.chars().filter(|c| !" _-".contains(*c)).collect::<String>().to_ascii_lowercase()
+        });
+        Self { statuses: folded.into_iter().filter(|word| is_code(word)).collect() }
+    }
+
+    /// Whether the appointment is off, as far as the response says.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.statuses.iter().any(|status| OFF.contains(&status.as_str()))
+    }
 }
 
 /// Why a message is no usable answer.
@@ -79,7 +121,9 @@ impl AckReceived {
         codes.push(component(msa, 6, 1));
         codes.retain(|code| is_code(code));
         codes.truncate(ERRORS_MAX);
-        Ok(Self { code, control_id, text: words.map(Phi::new), errors: codes })
+        let is_response = msg.header().message_code.eq_ignore_ascii_case("SRR");
+        let response = is_response.then(|| Response::read(msg));
+        Ok(Self { code, control_id, text: words.map(Phi::new), errors: codes, response })
     }
 }
 
@@ -145,6 +189,22 @@ mod tests {
         assert_eq!(read("MSA||1\r"), Err(Error::Code));
         assert_eq!(read("MSA|OK|1\r"), Err(Error::Code));
         assert_eq!(read("MSA\r"), Err(Error::Code));
+    }
+
+    #[test]
+    fn a_schedule_response_says_what_became_of_the_appointment() {
+        let read = |kind: &str, sch: &str| {
+            let text = format!("MSH|^~\\&|EHR|||||| {kind}^S04|1|P|2.5\rMSA|AA|1\r{sch}\r");
+            AckReceived::read(&Message::read(&text).unwrap()).unwrap().response
+        };
+        let status = |code: &str| format!("SCH|||||||||||||||||||||||||{code}");
+        let response = read("SRR", &status("4^No Show")).unwrap();
+        assert_eq!(response.statuses, ["4", "noshow"]);
+        assert!(response.is_off() && read("SRR", &status("CANCELLED")).unwrap().is_off());
+        assert!(!read("SRR", &status("Booked^Booked")).unwrap().is_off());
+        assert_eq!(read("srr", "SCH|1"), Some(Response::default()));
+        assert_eq!(read("SRR", &status("the patient Jane Doe called")), Some(Response::default()));
+        assert_eq!(read("ACK", &status("Booked")), None);
     }
 
     #[test]

@@ -172,6 +172,18 @@ impl Draft {
         self.segments.iter().filter(|segment| SegmentName::of(segment) == Some(name)).count()
     }
 
+    /// The names of all segments, in order; the first is MSH.
+    #[must_use]
+    pub fn names(&self) -> Vec<Option<SegmentName>> {
+        self.segments.iter().map(|segment| SegmentName::of(segment)).collect()
+    }
+
+    /// Leaves only the segments whose place among all, from 0, is wanted; the header always stays.
+    pub fn retain(&mut self, mut wanted: impl FnMut(usize) -> bool) {
+        let mut places = 0..;
+        self.segments.retain(|_| places.next().is_none_or(|place| place == 0 || wanted(place)));
+    }
+
     /// Deletes one segment.
     ///
     /// # Errors
@@ -200,6 +212,19 @@ impl Draft {
         let at = self.position(name, occurrence)?;
         let segment = self.checked(segment)?;
         self.segments.insert(at + 1, segment);
+        Ok(())
+    }
+
+    /// Inserts a segment, given as on the wire, at a place among all; before the header there is
+    /// none, and what is beyond the end comes last.
+    ///
+    /// # Errors
+    ///
+    /// Fails for text that is no single segment.
+    pub fn insert(&mut self, place: usize, segment: &str) -> Result<(), Error> {
+        let segment = self.checked(segment)?;
+        let last = self.segments.len();
+        self.segments.insert(place.max(1).min(last), segment);
         Ok(())
     }
 

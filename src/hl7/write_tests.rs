@@ -88,6 +88,19 @@ fn segments_are_deleted_and_inserted() {
 }
 
 #[test]
+fn segments_are_kept_and_placed_by_their_number() {
+    let lines: Vec<&str> = TEXT.split_terminator('\r').collect();
+    assert_eq!(draft().names().len(), lines.len());
+    let kept = after(|d| {
+        d.retain(|place| place == 2);
+        d.insert(0, "EVN|A08")?;
+        d.insert(99, "ZZZ|1")
+    });
+    assert_eq!(kept, format!("{}\rEVN|A08\r{}\rZZZ|1\r", lines[0], lines[2]));
+    assert_eq!(draft().insert(1, "MSH|"), Err(Error::NotSegment));
+}
+
+#[test]
 fn what_would_break_the_message_is_refused() {
     let mut draft = draft();
     let nte = SegmentName::parse("NTE").unwrap();

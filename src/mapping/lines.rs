@@ -5,6 +5,9 @@
 //! several times, each time with the others hidden ([`Scope`]). Knows nothing of rules or fields of
 //! the event.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use memchr::memchr_iter;
 
 use super::path::NULL;
@@ -13,6 +16,10 @@ use crate::hl7::{Message, SegmentName};
 
 /// The most events that one message may tell of; a message of more goes to a person.
 pub(super) const EVENTS_MAX: usize = CLAIMS_MAX;
+
+/// The most segments that the events of one message look at together: 64 patients of some thousand
+/// segments each. It bounds the time that a message may take.
+const SEGMENTS_READ_MAX: usize = 200_000;
 
 /// Segments that belong to no patient: they end the group that a PID begins.
 const NO_PATIENTS: [&str; 8] = ["MSH", "SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"];
@@ -39,8 +46,8 @@ pub(super) struct Line {
 /// What of a message one event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scope {
-    /// Numbers of segments that belong to other patients or appointments.
-    hidden: Vec<usize>,
+    /// For each segment whether it belongs to another patient or appointment; empty if none does.
+    hidden: Vec<bool>,
     /// Which of several times, from 1; 0 if there is only one.
     pub(super) time: u16,
 }
@@ -87,8 +94,8 @@ impl<'m> Lines<'m> {
     /// All segments with whether they can be seen.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&Line, bool)> {
         let hidden = &self.scope.hidden;
-        let is_seen = move |number: &usize| hidden.is_empty() || !hidden.contains(number);
-        self.lines.iter().enumerate().map(move |(number, line)| (line, is_seen(&number)))
+        let is_seen = move |number: usize| hidden.get(number).is_none_or(|hidden| !hidden);
+        self.lines.iter().enumerate().map(move |(number, line)| (line, is_seen(number)))
     }
 
     /// A field's text and where it begins.
@@ -125,6 +132,13 @@ impl<'m> Lines<'m> {
     /// # Errors
     /// The number of events, if it is beyond [`EVENTS_MAX`].
     pub(super) fn shares(&self, patients: bool, times: bool) -> Result<Vec<Share>, usize> {
+        // Before anything is compared with anything: a message may have a hundred thousand segments.
+        for (name, apart) in [("SCH", times), ("PID", patients)] {
+            let count = self.numbers(name).len();
+            if apart && count > EVENTS_MAX {
+                return Err(count);
+            }
+        }
         let mut shares = Vec::new();
         for schedule in self.schedules(times) {
             for (patient, count) in self.patients(patients, &schedule) {
@@ -132,7 +146,17 @@ impl<'m> Lines<'m> {
                 if shares.len() + times > EVENTS_MAX {
                     return Err(shares.len() + times);
                 }
-                let hidden: Vec<usize> = schedule.iter().chain(&patient).copied().collect();
+                let read = (shares.len() + times).saturating_mul(self.lines.len());
+                if shares.len() + times > 1 && read > SEGMENTS_READ_MAX {
+                    return Err(shares.len() + times);
+                }
+                let mut hidden = Vec::new();
+                for number in schedule.iter().chain(&patient) {
+                    hidden.resize(self.lines.len(), false);
+                    if let Some(hidden) = hidden.get_mut(*number) {
+                        *hidden = true;
+                    }
+                }
                 for time in 1..=u16::try_from(times).unwrap_or(u16::MAX) {
                     let time = if times > 1 { time } else { 0 };
                     let scope = Scope { hidden: hidden.clone(), time };
@@ -156,21 +180,25 @@ impl<'m> Lines<'m> {
             return vec![Vec::new()];
         }
         let ends = starts.iter().skip(1).copied().chain([self.lines.len()]);
-        let groups: Vec<_> = starts.iter().copied().zip(ends).map(|(a, b)| a..b).collect();
-        let name = |number: usize| self.lines.get(number).map(|line| line.name);
-        let hides = |own: &std::ops::Range<usize>, number: usize| {
-            let is_others = groups.iter().any(|group| group != own && group.contains(&number));
-            // A patient who is named once, after the last schedule, is the patient of all.
-            let has_own = own.clone().any(|own| name(own) == name(number));
-            let is_shared = name(number).is_some_and(|n| !NO_PATIENTS.contains(&n.as_str()));
-            is_others && (has_own || !is_shared)
+        let first = starts.first().copied().unwrap_or_default();
+        let hidden = |own: Range<usize>| {
+            let own_names: BTreeSet<SegmentName> =
+                self.lines.get(own.clone()).unwrap_or_default().iter().map(|l| l.name).collect();
+            let hides = |number: usize, line: &Line| {
+                // A patient who is named once, after the last schedule, is the patient of all.
+                let is_shared = !NO_PATIENTS.contains(&line.name.as_str());
+                let is_others = number >= first && !own.contains(&number);
+                is_others && (own_names.contains(&line.name) || !is_shared)
+            };
+            let lines = self.lines.iter().enumerate();
+            lines.filter(|(number, line)| hides(*number, line)).map(|(number, _)| number).collect()
         };
-        let hidden = |own| (0..self.lines.len()).filter(|n| hides(own, *n)).collect();
-        groups.iter().map(hidden).collect()
+        starts.iter().copied().zip(ends).map(|(start, end)| hidden(start..end)).collect()
     }
 
     /// For each patient the segments that belong to another one, and how many patients there are.
     fn patients(&self, apart: bool, hidden: &[usize]) -> Vec<(Vec<usize>, u16)> {
+        let hidden: BTreeSet<usize> = hidden.iter().copied().collect();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut is_open = false;
         for (number, line) in self.lines.iter().enumerate() {
@@ -201,6 +229,7 @@ impl<'m> Lines<'m> {
 
     /// How many times are told: repetitions of SCH-11, or TQ1 segments; at least one.
     fn times(&self, hidden: &[usize]) -> usize {
+        let hidden: BTreeSet<usize> = hidden.iter().copied().collect();
         let is_seen = |number: &usize| !hidden.contains(number);
         let timing = self.numbers("TQ1").iter().filter(|number| is_seen(number)).count();
         let schedule = self.numbers("SCH").into_iter().find(is_seen);
@@ -218,7 +247,10 @@ mod tests {
     fn shares(text: &str) -> Vec<(Vec<usize>, u16, u16, u16)> {
         let msg = Message::read(&format!("MSH|^~\\&|A|B\r{text}")).unwrap();
         let shares = Lines::new(&msg).shares(true, true).unwrap();
-        let told = |s: Share| (s.scope.hidden, s.scope.time, s.patients, s.times);
+        let told = |s: Share| {
+            let hidden = s.scope.hidden.iter().enumerate().filter(|(_, hidden)| **hidden);
+            (hidden.map(|(number, _)| number).collect(), s.scope.time, s.patients, s.times)
+        };
         shares.into_iter().map(told).collect()
     }
 

@@ -119,7 +119,9 @@ pub enum Error {
         tried: Vec<String>,
     },
     /// It tells of more events than any message means.
-    #[error("the message tells of {found} appointments, and at most {EVENTS_MAX} are read")]
+    #[error(
+        "the message tells of {found} appointments or more; at most {EVENTS_MAX} are read, and fewer of a very long message"
+    )]
     TooMany {
         /// How many.
         found: usize,

@@ -2,8 +2,11 @@
 //!
 //! The answer is matched by MSA-2; an answer to another message is never taken for this one, and
 //! closes the connection (a late answer has cost others patient data). Every try of a message has
-//! the same control id, so that the EHR can drop a repetition.
+//! the same control id, so that the EHR can drop a repetition. A request is accepted by the EHR's
+//! response only: a receipt for it says nothing of the wish. No character is replaced by another;
+//! what the destination's character set lacks goes to staff.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +19,14 @@ use crate::core::appointment::{Appointment, WishKind};
 use crate::core::delivery::{Failure, Report};
 use crate::core::effect::{Effect, WriteBack};
 use crate::core::event::Event;
-use crate::core::ids::DestinationName;
+use crate::core::ids::{DestinationName, SourceName};
 use crate::core::local_time::Zone;
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Handle, Work};
-use crate::hl7::{AckCode, AckReceived, Charset, Message, charset};
-use crate::mapping::reverse::{self, Request, Template};
+use crate::hl7::charset::{self, Target, Warning};
+use crate::hl7::receipt::Response;
+use crate::hl7::{AckCode, AckReceived, Charset, Message, normalise};
+use crate::mapping::reverse::{self, Form, Request, Template};
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls;
@@ -37,10 +42,14 @@ pub struct Options {
     pub confirm: Option<Template>,
     /// How "I am not coming" is written for it; without one, staff enters it.
     pub cancel: Option<Template>,
+    /// Whether an acknowledgment with AA is the EHR's consent to a request, as its response is.
+    pub takes_acknowledgment: bool,
     /// The zone of MSH-7 where the appointment has none.
     pub zone: Zone,
     /// The character set to write in; that of the stored message if not given.
-    pub charset: Option<Charset>,
+    pub charset: Option<Target>,
+    /// Feeds that are read in a character set of the settings, whatever their messages say.
+    pub sources: BTreeMap<SourceName, Charset>,
     /// Transport security, if configured.
     pub tls: Option<tls::Connector>,
     /// How long a connection may take.
@@ -134,19 +143,20 @@ impl Hl7Lane {
             let code = "entered_by_staff".to_owned();
             return Report::NotDone { failure: Failure::Permanent, code };
         };
-        let (text, charset) = match self.write(write_back, &template, message, appointment) {
-            Ok(written) => written,
+        let payload = match self.write(write_back, &template, message, appointment) {
+            Ok(payload) => payload,
             Err(problem) => {
                 error!(%destination, error = %problem, "A wish cannot be written as HL7");
-                let code = "template".to_owned();
+                let code = problem.code().to_owned();
                 return Report::NotDone { failure: Failure::Permanent, code };
             }
         };
-        let payload = charset::encode(&text, charset);
-        match self.exchange(&payload, &write_back.control_id).await {
+        match self.exchange(&payload, &write_back.control_id, template.form).await {
             Exchange::Answered(answered) => {
                 self.note_success();
-                judge(&answered.ack, &destination)
+                let takes_acknowledgment = self.options.takes_acknowledgment;
+                let is_decision = decides(&answered.ack, template.form, takes_acknowledgment);
+                judge(&answered.ack, is_decision, write_back.wish, &destination)
             }
             Exchange::NotSent(code) => {
                 self.note_failure(code);
@@ -165,9 +175,19 @@ impl Hl7Lane {
         template: &Template,
         message: Option<&[u8]>,
         appointment: Option<&Appointment>,
-    ) -> Result<(String, Charset), Box<dyn std::error::Error + Send + Sync>> {
-        let decoded = message.map(|raw| charset::decode(raw, None)).transpose()?;
-        let last = decoded.as_ref().map(|decoded| Message::read(&decoded.text)).transpose()?;
+    ) -> Result<Vec<u8>, Unwritten> {
+        let forced = appointment.and_then(|known| self.options.sources.get(&known.source)).copied();
+        let decoded = message.map(|raw| charset::decode(raw, forced)).transpose()?;
+        let last = match decoded.as_ref().map(|decoded| Message::read(&decoded.text)).transpose() {
+            Ok(last) => last,
+            // What has no header is no HL7 v2: the feed speaks another language.
+            Err(normalise::Error::NoHeader) => None,
+            Err(fault) => return Err(Unwritten::Last(fault)),
+        };
+        let decoded = decoded.filter(|_| last.is_some());
+        if decoded.as_ref().is_some_and(|d| d.warnings.contains(&Warning::Undecodable)) {
+            return Err(Unwritten::Undecodable);
+        }
         let zone = appointment.and_then(|a| a.start.as_ref()).map(|start| start.zone);
         let request = Request {
             wish: write_back.wish,
@@ -178,10 +198,13 @@ impl Hl7Lane {
         };
         let built = reverse::build(&request, template, last.as_ref())?;
         let own = decoded.map_or(Charset::UTF_8, |decoded| decoded.charset);
-        Ok((built.text().to_owned(), self.options.charset.unwrap_or(own)))
+        Ok(match &self.options.charset {
+            Some(target) => target.encode(built.text())?,
+            None => charset::encode_whole(built.text(), own)?,
+        })
     }
 
-    async fn exchange(&mut self, payload: &[u8], control_id: &str) -> Exchange {
+    async fn exchange(&mut self, payload: &[u8], control_id: &str, form: Form) -> Exchange {
         let options = &self.options;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -196,8 +219,13 @@ impl Hl7Lane {
                 }
             }
         };
-        let exchange = connection.exchange(payload, control_id, options.ack_timeout).await;
-        if matches!(exchange, Exchange::Answered(_)) {
+        let takes_acknowledgment = options.takes_acknowledgment;
+        let decides = |ack: &AckReceived| decides(ack, form, takes_acknowledgment);
+        let exchange =
+            connection.exchange_until(payload, control_id, options.ack_timeout, decides).await;
+        if let Exchange::Answered(answered) = &exchange
+            && decides(&answered.ack)
+        {
             // Otherwise it is dropped: what still comes on it is no answer to the next message.
             self.connection = Some(connection);
         }
@@ -221,15 +249,39 @@ impl Hl7Lane {
     }
 }
 
-fn judge(answer: &AckReceived, destination: &DestinationName) -> Report {
+/// Whether an answer is the EHR's last word: a refusal is, and of a request only its response.
+fn decides(answer: &AckReceived, form: Form, takes_acknowledgment: bool) -> bool {
+    let is_response = answer.response.is_some() || takes_acknowledgment;
+    !form.asks()
+        || !answer.code.is_positive()
+        || (answer.code == AckCode::ApplicationAccept && is_response)
+}
+
+fn judge(
+    answer: &AckReceived,
+    is_decision: bool,
+    wish: WishKind,
+    destination: &DestinationName,
+) -> Report {
     let code = answer.code.as_str();
+    let refused =
+        |code: &str| Report::NotDone { failure: Failure::Permanent, code: code.to_owned() };
+    let is_off = answer.response.as_ref().is_some_and(Response::is_off);
     match answer.code {
+        AckCode::ApplicationAccept | AckCode::CommitAccept if !is_decision => {
+            error!(%destination, code, "The EHR has taken a request and not decided in time");
+            refused("no_decision")
+        }
+        AckCode::ApplicationAccept if is_off && wish == WishKind::Confirm => {
+            error!(%destination, code, "The EHR says that a confirmed appointment is off");
+            refused("appointment_off")
+        }
         AckCode::ApplicationAccept | AckCode::CommitAccept => {
             Report::Accepted { id: code.to_owned() }
         }
         AckCode::ApplicationError | AckCode::CommitError => {
             error!(%destination, code, errors = ?answer.errors, "The EHR refuses a wish");
-            Report::NotDone { failure: Failure::Permanent, code: code.to_owned() }
+            refused(code)
         }
         AckCode::ApplicationReject | AckCode::CommitReject => {
             warn!(%destination, code, errors = ?answer.errors, "The EHR cannot take a wish now");
@@ -237,3 +289,35 @@ fn judge(answer: &AckReceived, destination: &DestinationName) -> Report {
         }
     }
 }
+
+/// Why a wish cannot be written; holds no value of a message.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    /// The template does not fit.
+    #[error(transparent)]
+    Template(#[from] reverse::Error),
+    /// The character set does not reach.
+    #[error(transparent)]
+    Charset(#[from] charset::Error),
+    /// Bytes of the last message would not go back as they came.
+    #[error("the last message holds bytes that mean nothing in its character set")]
+    Undecodable,
+    /// The last message cannot be read, though it could be once.
+    #[error("the last message cannot be read")]
+    Last(#[source] normalise::Error),
+}
+
+impl Unwritten {
+    /// The word in the task for staff.
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Template(_) => "template",
+            Self::Charset(_) | Self::Undecodable => "charset",
+            Self::Last(_) => "last_message",
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "hl7_tests.rs"]
+mod tests;

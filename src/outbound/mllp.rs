@@ -93,6 +93,18 @@ impl Connection {
         control_id: &str,
         within: Duration,
     ) -> Exchange {
+        self.exchange_until(payload, control_id, within, |_| true).await
+    }
+
+    /// Sends a message and waits for the answer that decides; one that does not is what comes back
+    /// if no other follows in time.
+    pub async fn exchange_until(
+        &mut self,
+        payload: &[u8],
+        control_id: &str,
+        within: Duration,
+        decides: impl Fn(&AckReceived) -> bool,
+    ) -> Exchange {
         let mut frame = BytesMut::with_capacity(payload.len() + 3);
         if MllpCodec::default().encode(payload, &mut frame).is_err() {
             return Exchange::NotSent("framing_byte_in_value");
@@ -101,14 +113,23 @@ impl Connection {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Exchange::NoAnswer("write"),
         }
-        match timeout(within, self.answer(control_id)).await {
-            Ok(Ok(answered)) => Exchange::Answered(answered),
-            Ok(Err(code)) => Exchange::NoAnswer(code),
-            Err(_) => Exchange::NoAnswer("timeout"),
+        let mut receipt = None;
+        let answered = timeout(within, async {
+            loop {
+                let answered = self.answer(control_id).await?;
+                if decides(&answered.ack) {
+                    return Ok(answered);
+                }
+                receipt = Some(answered);
+            }
+        });
+        match (answered.await.unwrap_or(Err("timeout")), receipt) {
+            (Ok(answered), _) | (Err(_), Some(answered)) => Exchange::Answered(answered),
+            (Err(code), None) => Exchange::NoAnswer(code),
         }
     }
 
-    /// Reads until the answer to a message comes.
+    /// Reads until an answer to a message comes.
     async fn answer(&mut self, control_id: &str) -> Result<Answered, &'static str> {
         loop {
             while let Some(incoming) = self.codec.decode(&mut self.buffer).map_err(|_| "framing")? {

@@ -1,13 +1,21 @@
 //! `[[hl7.destination]]`: where wishes of patients are written back, and as which messages.
+//!
+//! What a form of message allows is known to [`crate::mapping::reverse`]; here it gets file, line
+//! and key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::core::appointment::WishKind;
 use crate::core::ids::DestinationName;
+use crate::hl7::charset::Target;
+use crate::mapping::reverse::{Form, Template};
 
+use super::fault::shown;
 use super::listener::{charset, check_plaintext, name};
 use super::net::{Address, ClientTls, client_tls};
 use super::reader::Section;
+use super::suggest::clipped;
 use super::values::text_of;
 
 /// An EHR that takes messages.
@@ -17,16 +25,14 @@ pub struct Destination {
     pub name: DestinationName,
     /// Where it listens.
     pub address: Address,
-    /// The message that says a patient is coming.
-    pub confirm: Confirm,
-    /// The message that says a patient is not coming.
-    pub cancel: Cancel,
-    /// Fields to set in them.
-    pub set: Overrides,
-    /// Who speaks and who is spoken to, where the last message heard does not tell.
-    pub header: Header,
+    /// The message that says a patient is coming; without one, staff enters it.
+    pub confirm: Option<Template>,
+    /// The message that says a patient is not coming; without one, staff enters it.
+    pub cancel: Option<Template>,
+    /// What counts as the EHR's consent to a request.
+    pub request_accepted_by: Consent,
     /// The character set to write in; that of the last message heard if not given.
-    pub charset: Option<String>,
+    pub charset: Option<Target>,
     /// Certificates, for TLS.
     pub tls: Option<ClientTls>,
     /// Whether patient data may cross a network unencrypted.
@@ -41,48 +47,13 @@ pub struct Destination {
     pub retry: Retry,
 }
 
-/// The message for a confirmation.
+/// What counts as the EHR's consent to a request (SRM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirm {
-    /// SIU^S14 with SCH-25 confirmed.
-    SiuS14,
-    /// SRM^S03.
-    SrmS03,
-    /// None: staff enters it.
-    None,
-}
-
-/// The message for a cancellation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancel {
-    /// SIU^S15.
-    SiuS15,
-    /// SRM^S04.
-    SrmS04,
-    /// None: staff enters it.
-    None,
-}
-
-/// Fields to set, by their position (`SCH-25.1`), for each kind of message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// In confirmations.
-    pub confirm: BTreeMap<String, String>,
-    /// In cancellations.
-    pub cancel: BTreeMap<String, String>,
-}
-
-/// MSH-3 to MSH-6, where they must differ from those of the last message heard, swapped.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Header {
-    /// MSH-3.
-    pub sending_application: Option<String>,
-    /// MSH-4.
-    pub sending_facility: Option<String>,
-    /// MSH-5.
-    pub receiving_application: Option<String>,
-    /// MSH-6.
-    pub receiving_facility: Option<String>,
+pub enum Consent {
+    /// Its response (SRR) with AA, as the standard has it.
+    Response,
+    /// An acknowledgment with AA too, for EHRs that send no response.
+    Acknowledgment,
 }
 
 /// How the connection is tried again; how long a wish is tried at all is a rule of `[delivery]`.
@@ -112,24 +83,17 @@ pub(super) fn read(
     if address.as_ref().is_some_and(|address| !address.is_loopback()) {
         check_plaintext(section, tls.is_some(), allow_plaintext, &place);
     }
-    let confirm =
-        [("siu_s14", Confirm::SiuS14), ("srm_s03", Confirm::SrmS03), ("none", Confirm::None)];
-    let cancel = [("siu_s15", Cancel::SiuS15), ("srm_s04", Cancel::SrmS04), ("none", Cancel::None)];
+    let charset = charset(section).and_then(|label| Target::parse(&label));
+    let confirm = form(section, WishKind::Confirm);
+    let cancel = form(section, WishKind::Cancel);
+    let (confirm, cancel) = templates(section, [confirm, cancel], charset.as_ref());
+    let consent = [("srr", Consent::Response), ("ack", Consent::Acknowledgment)];
     let idle_close = Some(Duration::from_secs(60));
     Some(Destination {
-        confirm: section.choice("confirm", &confirm, Confirm::SiuS14),
-        cancel: section.choice("cancel", &cancel, Cancel::SiuS15),
-        set: section.table("set", |set| Overrides {
-            confirm: set.table("confirm", overrides),
-            cancel: set.table("cancel", overrides),
-        }),
-        header: Header {
-            sending_application: section.text("sending_application"),
-            sending_facility: section.text("sending_facility"),
-            receiving_application: section.text("receiving_application"),
-            receiving_facility: section.text("receiving_facility"),
-        },
-        charset: charset(section),
+        confirm,
+        cancel,
+        request_accepted_by: section.choice("request_accepted_by", &consent, Consent::Response),
+        charset,
         tls,
         allow_plaintext,
         connect_timeout: section.duration("connect_timeout", SECOND..=HOUR, 10 * SECOND),
@@ -151,32 +115,101 @@ fn retry(section: &mut Section<'_>) -> Retry {
     Retry { first, max }
 }
 
-fn overrides(section: &mut Section<'_>) -> BTreeMap<String, String> {
-    let mut fields = BTreeMap::new();
-    for (position, item) in section.open_entries() {
-        if !is_position(&position) {
-            let problem = "is no position in a message; write one such as \"SCH-25.1\"";
-            section.fault(item.place.clone(), &super::suggest::clipped(&position), problem);
-            continue;
-        }
-        match text_of(&item.value) {
-            Ok(text) if !text.contains(char::is_control) => {
-                let _none = fields.insert(position, text.to_owned());
-            }
-            Ok(_) => section.reject(&item, "holds a line end or another control".to_owned()),
-            Err(found) => section.reject(&item, format!("is {found}; write a text in quotes")),
-        }
-    }
-    fields
+/// The form of message for a wish; none if staff is to enter it.
+fn form(section: &mut Section<'_>, wish: WishKind) -> Option<Form> {
+    let key = match wish {
+        WishKind::Confirm => "confirm",
+        WishKind::Cancel => "cancel",
+    };
+    let forms = Form::ALL.into_iter().filter(|form| form.says(wish));
+    let mut words: Vec<_> = forms.map(|form| (form.name(), Some(form))).collect();
+    words.push(("none", None));
+    section.choice(key, &words, Some(Form::usual(wish)))
 }
 
-/// Whether it looks like `SCH-25`, `SCH-25.1` or `PID-3(2).1`; what exists is known to the writer.
-fn is_position(text: &str) -> bool {
-    let Some((segment, field)) = text.split_once('-') else { return false };
-    let is_segment = segment.len() == 3
-        && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_segment
-        && (1..=24).contains(&field.len())
-        && field.starts_with(|c: char| c.is_ascii_digit())
-        && field.bytes().all(|byte| byte.is_ascii_digit() || b".()[]".contains(&byte))
+/// What is common to both messages, and what each sets besides.
+fn templates(
+    section: &mut Section<'_>,
+    [confirm, cancel]: [Option<Form>; 2],
+    charset: Option<&Target>,
+) -> (Option<Template>, Option<Template>) {
+    let mut both = [confirm, cancel].map(|form| form.map(Template::new));
+    let ends = [
+        ("sending_application", "MSH-3"),
+        ("sending_facility", "MSH-4"),
+        ("receiving_application", "MSH-5"),
+        ("receiving_facility", "MSH-6"),
+    ];
+    for (key, path) in ends {
+        let place = section.place_of(key);
+        let Some(value) = section.text(key) else { continue };
+        let mut problem = lacking(&value, charset);
+        for template in both.iter_mut().flatten() {
+            let refusal = template.set(path, &value).err();
+            problem = problem.or_else(|| refusal.map(|refusal| refusal.to_string()));
+        }
+        if let Some(problem) = problem {
+            section.fault(place, key, problem);
+        }
+    }
+    for template in both.iter_mut().flatten() {
+        template.charset_label = charset.map(|charset| charset.label().to_owned());
+    }
+    let [mut confirm, mut cancel] = both;
+    section.table("set", |set| {
+        set.table("confirm", |set| overrides(set, confirm.as_mut(), charset));
+        set.table("cancel", |set| overrides(set, cancel.as_mut(), charset));
+    });
+    (confirm, cancel)
 }
+
+/// Reads the fields to set in one kind of message, by their positions.
+fn overrides(
+    section: &mut Section<'_>,
+    mut template: Option<&mut Template>,
+    charset: Option<&Target>,
+) {
+    for (position, item) in section.open_entries() {
+        let key = clipped(&position);
+        let Some(template) = &mut template else {
+            let problem = "has no effect: no such message is sent; choose one, or remove it";
+            section.warn(item.place.clone(), &key, problem);
+            continue;
+        };
+        let value = match text_of(&item.value) {
+            Ok(value) => value,
+            Err(found) => {
+                section.fault(item.place.clone(), &key, format!("is {found}; write a text"));
+                continue;
+            }
+        };
+        let refusal = template.set(&position, value).err().map(|fault| fault.to_string());
+        if let Some(problem) = refusal.or_else(|| lacking(value, charset)) {
+            section.fault(item.place.clone(), &key, problem);
+        } else if let Some(doubt) = doubt(&position, value, charset) {
+            section.warn(item.place.clone(), &key, doubt);
+        }
+    }
+}
+
+/// What may not be meant.
+fn doubt(position: &str, value: &str, charset: Option<&Target>) -> Option<String> {
+    if charset.is_none() && !value.is_ascii() {
+        let doubt =
+            "holds letters beyond ASCII; write charset, so that MSH-18 says how they are sent";
+        return Some(doubt.to_owned());
+    }
+    let field = position.split_once('.').filter(|_| value.contains('^'))?.0;
+    Some(format!("^ is sent as text here; write {} for a code and its text", shown(field)))
+}
+
+/// What is wrong with a text that cannot be sent in the destination's character set.
+fn lacking(value: &str, charset: Option<&Target>) -> Option<String> {
+    let charset = charset.filter(|charset| charset.encode(value).is_err())?;
+    let label = charset.label();
+    Some(format!("holds a character that {label} lacks; leave it out, or write another charset"))
+}
+
+#[cfg(test)]
+#[path = "destination_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@
 //! instead; whatever nobody asked for is a fault too.
 //!
 //! This is an edge: it reads files. It opens no port, no store and no certificate, and it does not
-//! know mappings but by name. All keys, with defaults and units, stand in `conf/appointd.toml`.
+//! know mappings but by name, and of the way back only what can be set. All keys, with defaults and units, stand in `conf/appointd.toml`.
 
 mod destination;
 mod fault;
@@ -35,7 +35,7 @@ use config::Value;
 use crate::core::rules::Rules;
 
 pub use crate::sms::Secret;
-pub use destination::{Cancel, Confirm, Destination, Header, Overrides, Retry};
+pub use destination::{Consent, Destination, Retry};
 pub use fault::{Fault, Place};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
 pub use listener::{BatchAck, Limits, Listener, NackPolicy};

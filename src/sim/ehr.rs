@@ -1,5 +1,6 @@
 //! An EHR stand-in: sends SIU messages over MLLP, takes write-backs, and reflects them as a real
-//! one does, with a message of its own.
+//! one does, with a message of its own. A request (SRM) it answers with its decision (SRR), or with
+//! a receipt only if it is told to answer `CA`.
 //!
 //! It keeps a small book of appointments in memory and a transcript of every message in both
 //! directions. Everybody in it is invented.
@@ -20,7 +21,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use crate::clock::{Clock, Timestamp};
 use crate::hl7::ack::{AckCode, Answer, acknowledge};
 use crate::hl7::frame::{Incoming, MllpCodec};
-use crate::hl7::{Message, control_id, escape};
+use crate::hl7::{Draft, Message, Path, Segment, SegmentName, control_id, escape};
 use crate::outbound::mllp::{Connection, Exchange};
 use crate::shutdown::Tasks;
 
@@ -90,6 +91,14 @@ pub struct Ehr {
     changed: watch::Sender<usize>,
     /// Whether write-backs come back as messages of its own.
     reflects: bool,
+}
+
+/// What becomes of a write-back.
+struct Taken {
+    answer: String,
+    /// The message of our own that follows from it.
+    reflection: Option<(&'static str, SimAppointment)>,
+    hangs_up: bool,
 }
 
 #[derive(Debug)]
@@ -259,13 +268,13 @@ impl Ehr {
             while let Ok(Some(incoming)) = codec.decode(&mut buffer) {
                 let Incoming::Frame(frame) = incoming else { continue };
                 let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                let Some((answer, reflection)) = self.take(&text) else { continue };
+                let Some(taken) = self.take(&text) else { continue };
                 let mut framed = BytesMut::new();
-                let is_framed = codec.encode(answer.as_bytes(), &mut framed).is_ok();
-                if !is_framed || stream.write_all(&framed).await.is_err() {
+                let is_framed = codec.encode(taken.answer.as_bytes(), &mut framed).is_ok();
+                if !is_framed || stream.write_all(&framed).await.is_err() || taken.hangs_up {
                     return;
                 }
-                if let Some((trigger, row)) = reflection {
+                if let Some((trigger, row)) = taken.reflection {
                     self.send(trigger, &row).await;
                 }
             }
@@ -276,8 +285,7 @@ impl Ehr {
         }
     }
 
-    /// Takes a write-back: the answer, and the message of our own that follows from it.
-    fn take(&self, text: &str) -> Option<(String, Option<(&'static str, SimAppointment)>)> {
+    fn take(&self, text: &str) -> Option<Taken> {
         let msg = Message::read(text).ok()?;
         let header = msg.header();
         let now = self.clock.now();
@@ -297,18 +305,25 @@ impl Ehr {
         );
         let trigger = format!("{}^{}", header.message_code, header.trigger);
         self.note("appointd", &trigger, text, code.as_str());
-        if !code.is_positive() || !self.reflects {
-            return Some((answer, None));
+        let is_request = header.message_code == "SRM";
+        if is_request && code == AckCode::CommitAccept {
+            // The decision would come on another connection, once someone has decided.
+            return Some(Taken { answer, reflection: None, hangs_up: true });
         }
-        let id = value(&msg, "SCH-2.1").or_else(|| value(&msg, "ARQ-2.1"))?;
-        let mut book = self.lock();
-        let row = book.appointments.get_mut(&id)?;
-        let (trigger, status) = match header.trigger.as_str() {
-            "S15" | "S04" => ("S15", "Cancelled"),
-            _ => ("S14", "Confirmed"),
-        };
-        status.clone_into(&mut row.status);
-        Some((answer, Some((trigger, row.clone()))))
+        let row = about(&msg).filter(|_| code.is_positive()).and_then(|id| {
+            let mut book = self.lock();
+            let row = book.appointments.get_mut(&id)?;
+            let status = if is_cancellation(&msg) { "Cancelled" } else { "Confirmed" };
+            // What is not reflected is not done either.
+            if self.reflects {
+                status.clone_into(&mut row.status);
+            }
+            Some(row.clone())
+        });
+        let answer = if is_request { decision(&answer, row.as_ref(), now)? } else { answer };
+        let trigger = if is_cancellation(&msg) { "S15" } else { "S14" };
+        let reflection = row.filter(|_| self.reflects).map(|row| (trigger, row));
+        Some(Taken { answer, reflection, hangs_up: false })
     }
 
     fn note(&self, from: &'static str, trigger: &str, text: &str, answer: &str) {
@@ -326,6 +341,43 @@ impl Ehr {
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which appointment a write-back of any form is about.
+fn about(msg: &Message) -> Option<String> {
+    value(msg, "SCH-2.1").or_else(|| value(msg, "ARQ-2.1")).or_else(|| observed(msg, "APPTID"))
+}
+
+/// Whether a write-back of any form calls off.
+fn is_cancellation(msg: &Message) -> bool {
+    let words = [value(msg, "SCH-25.1"), observed(msg, "APPTREPLY")];
+    matches!(msg.header().trigger.as_str(), "S15" | "S04")
+        || words.into_iter().flatten().any(|word| word.to_ascii_uppercase().contains("CANCEL"))
+}
+
+/// The value of the observation with this code.
+fn observed(msg: &Message, code: &str) -> Option<String> {
+    let obx = SegmentName::parse("OBX").ok()?;
+    let component = |segment: Segment<'_>, field| {
+        let part = segment.field(field)?.component(1)?;
+        Some(part.text().into_owned())
+    };
+    let found = msg
+        .segments_named(obx)
+        .find(|segment| component(*segment, 3).is_some_and(|found| found == code))?;
+    component(found, 5)
+}
+
+/// The decision on a request: the acknowledgment as SRR, with the schedule as it is now.
+fn decision(answer: &str, row: Option<&SimAppointment>, now: Timestamp) -> Option<String> {
+    let mut draft = Draft::from(&Message::read(answer).ok()?);
+    draft.set(&Path::parse("MSH-9.1").ok()?, "SRR").ok()?;
+    draft.set(&Path::parse("MSH-9.3").ok()?, "SRR_S01").ok()?;
+    if let Some(row) = row {
+        let schedule = Message::read(&siu("S12", "", row, now)).ok()?;
+        draft.append(schedule.segment("SCH")?.raw()).ok()?;
+    }
+    Some(draft.finish().ok()?.text().to_owned())
 }
 
 fn value(msg: &Message, path: &str) -> Option<String> {

@@ -65,6 +65,8 @@ pub struct Plan {
     pub store: Option<Arc<dyn Store>>,
     /// Further settings, TOML.
     pub settings: String,
+    /// Further settings of the destination, TOML.
+    pub destination: String,
     /// Whether the EHR reflects write-backs.
     pub reflects: bool,
 }
@@ -73,7 +75,13 @@ impl Plan {
     /// A world at this clock, all else as usual.
     #[must_use]
     pub const fn at(clock: Clock) -> Self {
-        Self { clock, store: None, settings: String::new(), reflects: true }
+        Self {
+            clock,
+            store: None,
+            settings: String::new(),
+            destination: String::new(),
+            reflects: true,
+        }
     }
 }
 
@@ -92,7 +100,8 @@ impl World {
         ehr.listen(ehr_socket, &tasks);
         let store = plan.store.unwrap_or_else(|| Arc::new(Memory::new()));
         let ends = (carrier_address, ehr_address);
-        let daemon = daemon(ends, &plan.settings, &store, &plan.clock).await?.start()?;
+        let further = (plan.destination.as_str(), plan.settings.as_str());
+        let daemon = daemon(ends, further, &store, &plan.clock).await?.start()?;
         carrier.set_inbound_url(&format!("http://{}/twilio/inbound", daemon.http));
         if let Some(feed) = daemon.mllp.first() {
             ehr.connect(*feed).await;
@@ -155,14 +164,14 @@ async fn loopback() -> Result<(TcpListener, SocketAddr), Error> {
 /// has to be known before the daemon binds it, and may be taken by another in between.
 async fn daemon(
     (carrier, ehr): (SocketAddr, SocketAddr),
-    further: &str,
+    (destination, further): (&str, &str),
     store: &Arc<dyn Store>,
     clock: &Clock,
 ) -> Result<App, Error> {
     let mut tries = 0;
     loop {
         let http = loopback().await?.1;
-        let text = settings_text(carrier, ehr, http) + further;
+        let text = settings_text((carrier, ehr, http), destination) + further;
         let loaded = settings::from_text(&text, std::path::Path::new(""))
             .map_err(|faults| Error::Setup(faults.iter().map(|f| format!("{f}\n")).collect()))?;
         match App::build(loaded.settings, Arc::clone(store), clock.clone()).await {
@@ -172,7 +181,10 @@ async fn daemon(
     }
 }
 
-fn settings_text(carrier: SocketAddr, ehr: SocketAddr, http: SocketAddr) -> String {
+fn settings_text(
+    (carrier, ehr, http): (SocketAddr, SocketAddr, SocketAddr),
+    destination: &str,
+) -> String {
     format!(
         r#"
 [practice]
@@ -200,6 +212,7 @@ connections_per_peer_max = 1024
 [[hl7.destination]]
 name = "main-ehr"
 address = "{ehr}"
+{destination}
 [[route]]
 source = "main-ehr"
 destination = "main-ehr"

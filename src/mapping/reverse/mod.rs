@@ -1,16 +1,24 @@
 //! A patient's wish as a message to the EHR.
 //!
 //! The message is the appointment's last one with a few values changed: what the EHR called things
-//! goes back byte for byte, Z-segments too, and what a site needs besides is set by path. Where no
-//! such message is at hand, a minimal one is made from what is known of the appointment.
+//! goes back byte for byte, Z-segments too, and what a site needs besides is set by path. A last
+//! message of another kind than the form's, or none, is made into one ([`mod@structure`]) with what
+//! is known of the appointment.
 
-mod minimal;
-mod template;
+mod known;
+mod note;
+mod schedule;
+mod structure;
+pub mod template;
+
+use std::borrow::Cow;
 
 use crate::clock::Timestamp;
 use crate::core::appointment::{Appointment, WishKind};
 use crate::core::local_time::Zone;
-use crate::hl7::{Draft, Message, Path, SegmentName, dtm, escape, normalise, path, write};
+use crate::hl7::{
+    Draft, Message, Path, SegmentName, Separators, dtm, escape, normalise, path, write,
+};
 
 pub use template::{Form, Template};
 
@@ -19,7 +27,7 @@ pub use template::{Form, Template};
 pub struct Request<'a> {
     /// What the patient wishes.
     pub wish: WishKind,
-    /// About which appointment; only needed where there is no last message with a schedule.
+    /// About which appointment; only needed where the last message lacks what the form requires.
     pub appointment: Option<&'a Appointment>,
     /// MSH-10; the same at every try.
     pub control_id: &'a str,
@@ -35,9 +43,12 @@ pub enum Error {
     /// An edit is not possible.
     #[error("the write-back cannot be built")]
     Edit(#[from] write::Error),
-    /// Neither a last message with a schedule nor the appointment is at hand.
+    /// Neither a last message with what the form requires nor the appointment is at hand.
     #[error("nothing is known that the write-back could be built from")]
     NothingKnown,
+    /// The last message is about several patients, and none of them is known to be the one.
+    #[error("it is not known which of the message's patients wishes it")]
+    WhichPatient,
     /// A path of our own is wrong.
     #[error("a path of the write-back is wrong")]
     Path(#[from] path::Error),
@@ -52,13 +63,13 @@ impl Error {
     pub const fn category(&self) -> crate::hl7::Category {
         match self {
             Self::Edit(error) => error.category(),
-            Self::NothingKnown => crate::hl7::Category::Rejected,
+            Self::NothingKnown | Self::WhichPatient => crate::hl7::Category::Rejected,
             Self::Path(_) | Self::Begin(_) => crate::hl7::Category::Bug,
         }
     }
 }
 
-/// Builds the message for a wish, from the appointment's last message if that has a schedule.
+/// Builds the message for a wish, from the appointment's last message if there is one.
 ///
 /// # Errors
 /// An edit that the template asks for and the message does not allow; see [`Error`].
@@ -67,26 +78,21 @@ pub fn build(
     template: &Template,
     last: Option<&Message>,
 ) -> Result<Message, Error> {
-    let usable = last.filter(|msg| msg.segment("SCH").is_some());
-    let minimal;
-    let base = match usable {
-        Some(msg) => msg,
-        None => {
-            minimal = minimal::message(request, last)?;
-            &minimal
-        }
-    };
-    let mut edit = Edit { draft: Draft::from(base), base };
+    let base = structure::fit(request, template.form, last)?;
+    let now = dtm::format(&request.now.with_timezone(&request.zone.offset_at(request.now)));
+    let schedule = last.filter(|last| structure::has_one_schedule(last));
+    let mut edit = Edit { draft: Draft::from(&base), base: &base, schedule, template, now };
     if last.is_some() {
         edit.draft.swap_ends()?;
     }
-    edit.header(request, template.form)?;
-    edit.resources()?;
+    edit.header(request)?;
     match template.form {
-        Form::SiuS14 | Form::SiuS15 => edit.schedule(request, template)?,
-        Form::SrmS03 | Form::SrmS04 => edit.request(request, template)?,
+        Form::SiuS14 | Form::SiuS15 => edit.schedule(request)?,
+        Form::SrmS03 | Form::SrmS04 => edit.request(request)?,
+        Form::AdtA08 => edit.update(request)?,
+        Form::OruR01 => edit.result(request)?,
     }
-    for (path, value) in &template.set {
+    for (path, value) in template.values() {
         edit.set_anywhere(path, value)?;
     }
     Ok(edit.draft.finish()?)
@@ -94,7 +100,13 @@ pub fn build(
 
 struct Edit<'a> {
     draft: Draft,
+    /// The message that is begun with.
     base: &'a Message,
+    /// The last message, if it tells of this appointment's schedule.
+    schedule: Option<&'a Message>,
+    template: &'a Template,
+    /// MSH-7.
+    now: String,
 }
 
 impl Edit<'_> {
@@ -106,22 +118,32 @@ impl Edit<'_> {
         Ok(self.draft.set_raw(&Path::parse(path)?, raw)?)
     }
 
+    /// What stands in the message that is begun with.
     fn raw(&self, path: &str) -> Result<String, Error> {
         let found = self.base.find(&Path::parse(path)?);
         Ok(found.map(|part| part.raw().to_owned()).unwrap_or_default())
     }
 
-    fn header(&mut self, request: &Request<'_>, form: Form) -> Result<(), Error> {
-        let now = request.now.with_timezone(&request.zone.offset_at(request.now));
-        let now = dtm::format(&now);
+    /// What stands there, or stood there in the schedule that the form has no place for.
+    fn told(&self, path: &str) -> Result<String, Error> {
+        let raw = self.raw(path)?;
+        if !raw.is_empty() {
+            return Ok(raw);
+        }
+        let path = Path::parse(path)?;
+        let found = self.schedule.and_then(|schedule| schedule.find(&path));
+        Ok(found.map(|part| part.raw().to_owned()).unwrap_or_default())
+    }
+
+    fn header(&mut self, request: &Request<'_>) -> Result<(), Error> {
+        let form = self.template.form;
+        let now = self.now.clone();
         self.set("MSH-7", &now)?;
-        let header = self.base.header();
         self.set("MSH-9", "")?;
         self.set("MSH-9.1", form.code())?;
         self.set("MSH-9.2", form.trigger())?;
         // Required since 2.4; before, some receivers take a third component for an error.
-        let says_structure = header.version_numbers().is_some_and(|version| version >= (2, 4, 0));
-        if says_structure || !header.structure.is_empty() {
+        if self.is_since((2, 4, 0)) || !self.base.header().structure.is_empty() {
             self.set("MSH-9.3", form.structure())?;
         }
         self.set("MSH-10", request.control_id)?;
@@ -131,100 +153,32 @@ impl Edit<'_> {
                 self.set(path, "")?;
             }
         }
+        if let Some(label) = &self.template.charset_label {
+            self.set("MSH-18", label)?;
+        }
         if self.base.segment("EVN").is_some() {
-            self.set("EVN-1", form.trigger())?;
+            // Withdrawn in 2.7, like all that repeats MSH-9.
+            if !self.is_since((2, 7, 0)) || !self.raw("EVN-1")?.is_empty() {
+                self.set("EVN-1", form.trigger())?;
+            }
             self.set("EVN-2", &now)?;
-        }
-        Ok(())
-    }
-
-    /// Leaves out resources that were taken off, and asks for no change of the others
-    /// (HL7 table 0206: `D` delete, `X` no change).
-    fn resources(&mut self) -> Result<(), Error> {
-        let mut group_deleted = false;
-        let mut kept = std::collections::BTreeMap::<SegmentName, u16>::new();
-        for segment in self.base.segments() {
-            let name = segment.name();
-            if !matches!(name.as_str(), "RGS" | "AIS" | "AIG" | "AIL" | "AIP") {
-                continue;
-            }
-            let action = segment.field(2).map(|field| field.raw().trim()).unwrap_or_default();
-            if name.as_str() == "RGS" {
-                group_deleted = action == "D";
-            }
-            let occurrence = kept.entry(name).or_default();
-            if group_deleted || action == "D" {
-                // Those deleted before it are gone by now, so only the kept ones are counted.
-                self.draft.delete(name, occurrence.saturating_add(1))?;
-                continue;
-            }
-            *occurrence = occurrence.saturating_add(1);
-            if !action.is_empty() {
-                let path = format!("{name}[{occurrence}]-2");
-                self.draft.set(&Path::parse(&path)?, "X")?;
+            if !self.raw("EVN-6")?.is_empty() {
+                self.set("EVN-6", &now)?;
             }
         }
         Ok(())
     }
 
-    /// SIU: the schedule with a new status.
-    fn schedule(&mut self, request: &Request<'_>, template: &Template) -> Result<(), Error> {
-        self.set_raw("SCH-6", &self.coded(template.reason(request.wish)))?;
-        self.set_raw("SCH-25", &self.coded(template.status(request.wish)))?;
-        self.entered_by("SCH-16", "SCH-20", template)
-    }
-
-    /// SRM: the request segment in the place of the schedule (HL7 v2.5.1, 10.6.1 and 10.6.2).
-    fn request(&mut self, request: &Request<'_>, template: &Template) -> Result<(), Error> {
-        let separator = self.base.separators().field;
-        let fields = [1, 2, 3, 4, 5].map(|number| format!("SCH-{number}"));
-        let mut arq = String::from("ARQ");
-        for path in &fields {
-            arq.push(separator);
-            arq.push_str(&self.raw(path)?);
+    /// Whether the message is of this version or a later one; no version counts as an old one.
+    fn is_since(&self, version: (u8, u8, u8)) -> bool {
+        let of_site = self.template.values().iter().find(|(path, _)| {
+            path.segment == SegmentName::MSH && path.field.get() == 12 && path.component.is_none()
+        });
+        let mut header = self.base.header();
+        if let Some((_, value)) = of_site {
+            value.split('^').next().unwrap_or_default().clone_into(&mut header.version);
         }
-        arq.push(separator);
-        arq.push_str(&self.coded(template.reason(request.wish)));
-        for path in ["SCH-7", "SCH-8", "SCH-9", "SCH-10"] {
-            arq.push(separator);
-            arq.push_str(&self.raw(path)?);
-        }
-        arq.push(separator);
-        arq.push_str(&self.range()?);
-        let sch = SegmentName::parse("SCH")?;
-        self.draft.insert_after(sch, 1, &arq)?;
-        self.draft.delete(sch, 1)?;
-        let contact = self.raw("SCH-12")?;
-        self.set_raw("ARQ-15", &contact)?;
-        self.entered_by("ARQ-15", "ARQ-19", template)?;
-        // No timing segment belongs to a request.
-        let timing = SegmentName::parse("TQ1")?;
-        while self.draft.count(timing) > 0 {
-            self.draft.delete(timing, 1)?;
-        }
-        Ok(())
-    }
-
-    /// The appointment's time as a range, as it stands in the schedule or the timing segment.
-    fn range(&self) -> Result<String, Error> {
-        let mut start = self.raw("SCH-11.4")?;
-        let mut end = self.raw("SCH-11.5")?;
-        if start.is_empty() {
-            start = self.raw("TQ1-7.1")?;
-            end = self.raw("TQ1-8.1")?;
-        }
-        let component = self.base.separators().component;
-        Ok(if end.is_empty() { start } else { format!("{start}{component}{end}") })
-    }
-
-    /// The standard requires a contact and who entered it; a contact that is there stays.
-    fn entered_by(&mut self, contact: &str, by: &str, template: &Template) -> Result<(), Error> {
-        let current = self.draft.finish()?;
-        let has_contact = current.find(&Path::parse(contact)?).is_some_and(|p| !p.raw().is_empty());
-        if !has_contact {
-            self.set(contact, &template.entered_by)?;
-        }
-        self.set(by, &template.entered_by)
+        header.version_numbers().is_some_and(|found| found >= version)
     }
 
     /// A code and its text in the message's own separators.
@@ -237,20 +191,47 @@ impl Edit<'_> {
         format!("{code}{}{}", separators.component, escape::encode(text, separators))
     }
 
-    /// Sets a site's own value; a segment that is missing is added.
+    /// Sets a site's own value; a segment that is missing is added where it belongs.
     fn set_anywhere(&mut self, path: &Path, value: &str) -> Result<(), Error> {
-        if self.draft.count(path.segment) == 0 {
+        let occurrence = usize::from(path.occurrence.number().unwrap_or(1));
+        while self.draft.count(path.segment) < occurrence {
             let empty = format!("{}{}", path.segment, self.base.separators().field);
-            self.draft.append(&empty)?;
+            let place = structure::place(self.template.form, &self.draft, path.segment);
+            self.draft.insert(place, &empty)?;
         }
         if value == super::path::NULL {
             self.draft.set_null(path)?;
         } else if path.component.is_some() {
             self.draft.set(path, value)?;
         } else {
-            self.draft.set_raw(path, value)?;
+            let raw = in_separators(value, self.base.separators());
+            self.draft.set_raw(path, &raw)?;
         }
         Ok(())
+    }
+}
+
+/// A value in wire form, written with the usual separators, in those of a message.
+fn in_separators<'a>(value: &'a str, separators: &Separators) -> Cow<'a, str> {
+    let usual = Separators::default();
+    if *separators == usual {
+        return Cow::Borrowed(value);
+    }
+    let mut raw = String::with_capacity(value.len());
+    let mut rest = value;
+    loop {
+        let divides = [usual.repetition, usual.component, usual.subcomponent];
+        let end = rest.find(divides).unwrap_or(rest.len());
+        let (part, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        raw.push_str(&escape::encode(&escape::decode(part, &usual), separators));
+        let mut after = after.chars();
+        match after.next() {
+            None => return Cow::Owned(raw),
+            Some('~') => raw.push(separators.repetition),
+            Some('^') => raw.push(separators.component),
+            Some(_) => raw.push(separators.subcomponent),
+        }
+        rest = after.as_str();
     }
 }
 
