@@ -118,7 +118,7 @@ impl Coverage {
         let _outcome = mapping.run(msg, site, now, &mut counter);
         let mut positions = BTreeSet::new();
         for segment in msg.segments() {
-            for (number, field) in (1_u16..).zip(segment.fields()) {
+            for (number, field) in (1..=u16::MAX).zip(segment.fields()) {
                 if !field.raw().trim().is_empty() && field.raw() != NULL {
                     positions.insert((segment.name().to_string(), number));
                 }
