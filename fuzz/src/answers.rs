@@ -8,7 +8,14 @@ use chrono::DateTime;
 
 /// Places that edits are tried at.
 const PATHS: [&str; 9] = [
-    "MSH-10", "MSH-9.3", "SCH-25", "SCH-25.2", "SCH-11[2].4.2", "PID-13[3].1", "ZZZ-1", "NTE[2]-3",
+    "MSH-10",
+    "MSH-9.3",
+    "SCH-25",
+    "SCH-25.2",
+    "SCH-11[2].4.2",
+    "PID-13[3].1",
+    "ZZZ-1",
+    "NTE[2]-3",
     "MSH-2",
 ];
 

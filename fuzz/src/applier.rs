@@ -14,7 +14,7 @@ use super::{outcome, site};
 /// The most messages of one text.
 const MESSAGES_MAX: usize = 2;
 
-/// Checks one text; its first byte chooses the site.
+/// Checks one text; its first byte chooses the site, and the mapping whose findings are shown.
 pub fn check(data: &[u8]) {
     let Some((choice, text)) = data.split_first() else { return };
     let text = String::from_utf8_lossy(text);
@@ -27,8 +27,8 @@ pub fn check(data: &[u8]) {
 fn check_message(choice: u8, msg: &Message) {
     let library = library();
     site::with(choice, |site| {
-        for mapping in library.iter() {
-            outcome::check(mapping, msg, site);
+        for (number, mapping) in (0..).zip(library.iter()) {
+            outcome::check(mapping, msg, site, number == choice >> 4);
         }
         let auto = Choice::parse(AUTO, library).expect("detection is always there");
         let chosen = auto.of(msg, site.source);

@@ -3,7 +3,9 @@
 //! What comes out is compared with a second reading of the rules: [`model`] looks at the stream as a
 //! whole and knows nothing of chunks, buffers and states.
 
-use appointd::hl7::frame::{Commit, END, Error, Frame, Incoming, Limits, MllpCodec, PREFIX_BYTES, START};
+use appointd::hl7::frame::{
+    Commit, END, Error, Frame, Incoming, Limits, MllpCodec, PREFIX_BYTES, START,
+};
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
@@ -15,13 +17,18 @@ type Read = (Vec<Incoming>, bool);
 
 /// Checks one stream.
 pub fn check(data: &[u8]) {
-    let Some((&[flags, frame_max, junk_max, seed], stream)) = data.split_first_chunk::<HEAD_BYTES>()
+    let Some((&[flags, frame_max, junk_max, seed], stream)) =
+        data.split_first_chunk::<HEAD_BYTES>()
     else {
         return;
     };
     let usual = Limits::default();
     let limits = Limits {
-        frame_bytes_max: if flags & 2 == 0 { usual.frame_bytes_max } else { usize::from(frame_max) },
+        frame_bytes_max: if flags & 2 == 0 {
+            usual.frame_bytes_max
+        } else {
+            usize::from(frame_max)
+        },
         junk_bytes_max: if flags & 4 == 0 { usual.junk_bytes_max } else { usize::from(junk_max) },
         accept_bare_msh: flags & 1 == 1,
     };

@@ -4,8 +4,8 @@
 //! them. The targets call it with what the fuzzer makes up, `tests/fuzz_seeds.rs` of the main crate
 //! with the seeds, so that neither seeds nor assertions rot between two runs of the fuzzer.
 
-pub mod applier;
 mod answers;
+pub mod applier;
 pub mod compiler;
 pub mod frames;
 mod outcome;
