@@ -237,3 +237,30 @@ impl Recorder for Counter<'_> {
         uses.used += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::SourceName;
+    use crate::core::local_time::Zone;
+    use crate::core::phone::Region;
+    use crate::mapping::lookup;
+
+    #[test]
+    fn a_segment_of_any_length_is_counted() {
+        let mapping = lookup("hl7-default").unwrap();
+        let text = format!("MSH|^~\\&|A\rSCH|{}x", "|".repeat(70_000));
+        let msg = Message::read(&text).unwrap();
+        let (source, locations) = (SourceName::new("feed"), BTreeMap::new());
+        let site = Site {
+            source: &source,
+            zone: None,
+            practice_zone: Zone::UTC,
+            region: Region::US,
+            locations: &locations,
+        };
+        let mut coverage = Coverage::of(&mapping);
+        coverage.add(&mapping, &msg, &site, chrono::DateTime::UNIX_EPOCH);
+        assert_eq!(coverage.counts().0, 1);
+    }
+}
