@@ -177,6 +177,10 @@ pub fn header_only(text: &str) -> Option<Message> {
     Message::read(line).ok()
 }
 
+fn or<'t>(text: &'t str, default: &'t str) -> &'t str {
+    if text.is_empty() { default } else { text }
+}
+
 struct Writer<'a> {
     request: Option<&'a Message>,
     answer: &'a Answer<'a>,
@@ -204,9 +208,10 @@ impl<'a> Writer<'a> {
     }
 
     fn header(&self, out: &mut String) {
-        let or = |text: &'a str, default: &'a str| if text.is_empty() { default } else { text };
         let encoding = self.separators.encoding_characters();
+        // A plus or a dot may be a separator.
         let at = dtm::format(&self.answer.now.fixed_offset());
+        let (at, version) = (self.escaped(&at), self.escaped(VERSION_UNKNOWN));
         let (message_type, id) = (self.message_type(), self.escaped(self.answer.control_id));
         let mut fields = vec![
             &*encoding,
@@ -219,7 +224,7 @@ impl<'a> Writer<'a> {
             &*message_type,
             &*id,
             or(self.raw(11), "P"),
-            or(self.raw(12), VERSION_UNKNOWN),
+            or(self.raw(12), &version),
         ];
         let charset = self.raw(18);
         if !charset.is_empty() {

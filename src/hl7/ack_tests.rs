@@ -124,3 +124,15 @@ fn a_line_feed_in_a_copied_field_does_not_break_the_answer() {
     let text = reply("MSH|^~\\&|A\nx||||||SIU|1|P|2.3\rPID|1\r", AckCode::ApplicationAccept, None);
     assert_eq!(text.lines().count(), 2);
 }
+
+#[test]
+fn what_is_written_of_ones_own_is_escaped_where_it_holds_a_separator() {
+    for (field, component) in [('+', '^'), ('.', '+'), ('-', '.'), ('|', '2')] {
+        let request = format!("MSH{field}{component}~\\&{field}A{field}B");
+        let request = Message::read(&request).unwrap();
+        let text = acknowledge(Some(&request), &answer(AckCode::ApplicationAccept, None));
+        let header = Message::read(&text).unwrap().header();
+        assert_eq!(header.message_time, "20260301090000+0000", "{field}{component}");
+        assert_eq!((header.control_id.as_str(), header.version.as_str()), ("NEW1", "2.3"));
+    }
+}

@@ -155,6 +155,7 @@ fn debug_output_shows_lengths_and_no_content() {
     assert!(!format!("{:?}", frame(b"DOE^JANE", 0)).contains("DOE"));
 }
 
+/// Streams of what frames are made of, and of any bytes.
 fn stream_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(vec![START]),
@@ -169,24 +170,35 @@ fn stream_bytes() -> impl Strategy<Value = Vec<u8>> {
         Just(b"S".to_vec()),
         prop::collection::vec(any::<u8>(), 0..12),
     ];
-    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    let pieces = prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat());
+    prop_oneof![4 => pieces, 1 => prop::collection::vec(any::<u8>(), 0..2048)]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let small =
+        |bytes: std::ops::Range<usize>, usual: usize| prop_oneof![2 => bytes, 1 => Just(usual)];
+    let usual = Limits::default();
+    let (frame, junk) = (small(0..24, usual.frame_bytes_max), small(0..24, usual.junk_bytes_max));
+    (frame, junk, any::<bool>()).prop_map(|(frame_bytes_max, junk_bytes_max, accept_bare_msh)| {
+        Limits { frame_bytes_max, junk_bytes_max, accept_bare_msh }
+    })
 }
 
 proptest! {
     #[test]
-    fn any_chunking_gives_the_events_of_one_chunk(
+    fn any_chunking_of_any_byte_stream_gives_the_same_frames(
         stream in stream_bytes(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-        bare in any::<bool>(),
-        frame_bytes_max in 1_usize..24,
-        junk_bytes_max in 0_usize..24,
+        limits in limits(),
     ) {
-        let limits = Limits { frame_bytes_max, junk_bytes_max, accept_bare_msh: bare };
+        let whole = events(limits, &[&stream]);
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
         let chunks: Vec<_> = cuts.windows(2).map(|cut| &stream[cut[0]..cut[1]]).collect();
-        prop_assert_eq!(events(limits, &chunks), events(limits, &[&stream]));
+        prop_assert_eq!(&events(limits, &chunks), &whole);
+        let bytes: Vec<_> = stream.chunks(1).collect();
+        prop_assert_eq!(&events(limits, &bytes), &whole);
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Message {
     #[must_use]
     pub fn select(&self, path: &Path) -> Vec<Found<'_>> {
         let mut found = Vec::new();
-        for (occurrence, segment) in (1_u16..).zip(self.segments_named(path.segment)) {
+        for (occurrence, segment) in (1..=u16::MAX).zip(self.segments_named(path.segment)) {
             if path.occurrence.number().is_some_and(|number| number != occurrence) {
                 continue;
             }
@@ -291,7 +291,7 @@ impl<'a> Segment<'a> {
             found.extend(self.find(&path).map(|part| Found { path, part }));
             return;
         }
-        for (number, repetition) in (1_u16..).zip(field.repetitions()) {
+        for (number, repetition) in (1..=u16::MAX).zip(field.repetitions()) {
             let path = Path { repetition: nth(number), ..path };
             found.extend(within(repetition, &path).map(|part| Found { path, part }));
         }

@@ -220,6 +220,13 @@ mod tokenizer_defects {
     }
 }
 
+#[test]
+fn as_many_segments_as_there_may_be_are_selected() {
+    let text = format!("MSH|^~\\&|A\r{}", "AIL|1\r".repeat(65_535));
+    let msg = Message::read(&text).unwrap();
+    assert_eq!(msg.select(&"AIL[*]-1".parse().unwrap()).len(), 65_535);
+}
+
 proptest! {
     #[test]
     fn any_message_can_be_walked_through(body in "[|^~&\\\\\r\nA-Z1\"日 ]{0,80}") {

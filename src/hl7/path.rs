@@ -21,6 +21,12 @@ impl SegmentName {
     pub const RGS: Self = Self(*b"RGS");
     /// The acknowledgment's name.
     pub const MSA: Self = Self(*b"MSA");
+    /// The patient's name.
+    pub const PID: Self = Self(*b"PID");
+    /// The schedule's name.
+    pub const SCH: Self = Self(*b"SCH");
+    /// The name of a time since version 2.5.
+    pub const TQ1: Self = Self(*b"TQ1");
 
     /// Reads a name.
     ///

@@ -99,9 +99,10 @@ impl Separators {
     }
 }
 
-/// Whether a character can divide text: visible ASCII that no segment name, number or word has.
+/// Whether a character can divide text: visible ASCII that no segment name, number or word has, and
+/// that is not the quote of which HL7's null is made.
 const fn divides(char: char) -> bool {
-    char.is_ascii_punctuation()
+    char.is_ascii_punctuation() && char != '"'
 }
 
 #[cfg(test)]
@@ -145,6 +146,12 @@ mod tests {
         for field in ['A', '1', ' ', '\r', 'ü'] {
             assert_eq!(Separators::read(field, r"^~\&"), None);
         }
+    }
+
+    #[test]
+    fn a_quote_divides_nothing_because_two_of_them_are_null() {
+        assert_eq!(Separators::read('"', r"^~\&"), None);
+        assert_eq!(read("^\"\\&"), (r"^~\&".to_owned(), Some(Oddity::Unusable)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! say is said by a regular expression (`regex`), which sees the text as it is. Both take time linear
 //! in the text.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::document::{Node, Table};
@@ -267,7 +268,17 @@ fn read_numbers(node: &Node<'_>) -> Option<Vec<u64>> {
 }
 
 fn numbers(text: &str) -> Option<Vec<u64>> {
-    text.trim().split('.').map(|number| number.parse().ok()).collect()
+    parts(text).collect()
+}
+
+/// How the numbers of a text compare with others; nothing if there is one that is none.
+fn compared(text: &str, with: &[u64]) -> Option<Ordering> {
+    let is_numbers = parts(text).all(|number| number.is_some());
+    is_numbers.then(|| parts(text).flatten().cmp(with.iter().copied()))
+}
+
+fn parts(text: &str) -> impl Iterator<Item = Option<u64>> {
+    text.trim().split('.').map(|number| number.parse().ok())
 }
 
 impl Test {
@@ -301,27 +312,23 @@ impl Test {
     fn holds(&self, text: &str) -> bool {
         match self {
             Self::In(any) => any.iter().any(|one| one.matches(text)),
-            Self::Prefix(part) => text_of(text).starts_with(part.as_str()),
-            Self::Suffix(part) => text_of(text).ends_with(part.as_str()),
-            Self::Contains(part) => text_of(text).contains(part.as_str()),
-            Self::Glob(pattern) => glob(pattern.as_str(), &text_of(text)),
+            Self::Prefix(part) => part.begins(text),
+            Self::Suffix(part) => part.ends(text),
+            Self::Contains(part) => part.is_in(text),
+            Self::Glob(pattern) => glob(pattern.as_str(), folded(text)),
             Self::Regex(expression) => expression.is_in(text),
             Self::IsTime(_) => Dtm::parse(text).is_ok(),
-            Self::AtLeast(least) => numbers(text).is_some_and(|numbers| numbers >= *least),
-            Self::Below(limit) => numbers(text).is_some_and(|numbers| numbers < *limit),
+            Self::AtLeast(least) => compared(text, least).is_some_and(Ordering::is_ge),
+            Self::Below(limit) => compared(text, limit).is_some_and(Ordering::is_lt),
             Self::Present(_) | Self::Null(_) => true,
         }
     }
 }
 
-fn text_of(text: &str) -> String {
-    folded(text).collect()
-}
-
 /// Whether a text fits a pattern of `*` and `?`; goes back to the last `*` only.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+fn glob<I: Iterator<Item = char> + Clone>(pattern: &str, mut text: I) -> bool {
+    let mut pattern = pattern.chars();
+    let mut retry: Option<(std::str::Chars<'_>, I)> = None;
     loop {
         let before_text = text.clone();
         match (pattern.next(), text.next()) {

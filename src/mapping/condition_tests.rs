@@ -15,19 +15,19 @@ fn a_pattern_knows_star_and_question_mark_only() {
         ("[a]", "[a]"),
         ("日*", "日本"),
     ] {
-        assert!(glob(pattern, text), "{pattern} {text}");
+        assert!(glob(pattern, text.chars()), "{pattern} {text}");
     }
     for (pattern, text) in
         [("", "a"), ("a", ""), ("a?c", "ac"), ("a*c", "abcd"), ("?", ""), (".*", "abc")]
     {
-        assert!(!glob(pattern, text), "{pattern} {text}");
+        assert!(!glob(pattern, text.chars()), "{pattern} {text}");
     }
 }
 
 #[test]
 fn a_hostile_pattern_ends_soon() {
-    assert!(!glob(&"*a".repeat(200), &"a".repeat(100)));
-    assert!(!glob("*a*a*a*a*a*b", &"a".repeat(10_000)));
+    assert!(!glob(&"*a".repeat(200), "a".repeat(100).chars()));
+    assert!(!glob("*a*a*a*a*a*b", "a".repeat(10_000).chars()));
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Coverage {
         let Input::Hl7(msg) = input else { return };
         let mut positions = BTreeSet::new();
         for segment in msg.segments() {
-            for (number, field) in (1_u16..).zip(segment.fields()) {
+            for (number, field) in (1..=u16::MAX).zip(segment.fields()) {
                 if !field.raw().trim().is_empty() && field.raw() != NULL {
                     positions.insert((segment.name().to_string(), number));
                 }
@@ -245,5 +245,33 @@ impl Recorder for Counter<'_> {
         let uses = self.coverage.rules.entry(named(place, say())).or_default();
         uses.asked += 1;
         uses.used += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::SourceName;
+    use crate::core::local_time::Zone;
+    use crate::core::phone::Region;
+    use crate::hl7::Message;
+    use crate::mapping::lookup;
+
+    #[test]
+    fn a_segment_of_any_length_is_counted() {
+        let mapping = lookup("hl7-default").unwrap();
+        let text = format!("MSH|^~\\&|A\rSCH|{}x", "|".repeat(70_000));
+        let msg = Message::read(&text).unwrap();
+        let (source, locations) = (SourceName::new("feed"), BTreeMap::new());
+        let site = Site {
+            source: &source,
+            zone: None,
+            practice_zone: Zone::UTC,
+            region: Region::US,
+            locations: &locations,
+        };
+        let mut coverage = Coverage::of(&mapping);
+        coverage.add(&mapping, &msg, &site, chrono::DateTime::UNIX_EPOCH);
+        assert_eq!(coverage.counts().0, 1);
     }
 }

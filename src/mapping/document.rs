@@ -50,14 +50,14 @@ impl Reads {
 struct File<'a> {
     name: &'a str,
     reads: Reads,
-    text: &'a str,
+    /// The offsets of line ends.
+    ends: &'a [usize],
     faults: &'a Faults,
 }
 
 impl File<'_> {
     fn line_at(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        1 + self.ends.partition_point(|end| *end < offset)
     }
 }
 
@@ -68,12 +68,13 @@ pub(super) fn with_root<T>(
     faults: &Faults,
     read: impl FnOnce(Table<'_>) -> T,
 ) -> Option<T> {
-    let mut file = File { name, reads: Reads::default(), text, faults };
     let place = Place { file: name.to_owned(), ..Place::default() };
     if text.len() > FILE_BYTES_MAX {
         faults.push(place.fault(format!("the file has more than {FILE_BYTES_MAX} bytes")));
         return None;
     }
+    let ends: Vec<usize> = memchr::memchr_iter(b'\n', text.as_bytes()).collect();
+    let mut file = File { name, reads: Reads::default(), ends: &ends, faults };
     match DeTable::parse(text) {
         Ok(root) => {
             let said = root.get_ref().get("reads").map(|said| said.get_ref());

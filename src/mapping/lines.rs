@@ -29,6 +29,8 @@ const NO_PATIENTS: [&str; 8] = ["MSH", "SCH", "TQ1", "RGS", "AIS", "AIG", "AIL",
 pub(super) struct Lines<'m> {
     pub(super) msg: &'m Message,
     lines: Vec<Line>,
+    /// The numbers of the lines in the order of their names, so that a rule looks at no other line.
+    by_name: Vec<(SegmentName, usize)>,
     separators: Vec<usize>,
     scope: Scope,
 }
@@ -46,8 +48,8 @@ pub(super) struct Line {
 /// What of a message one event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scope {
-    /// For each segment whether it belongs to another patient or appointment; empty if none does.
-    hidden: Vec<bool>,
+    /// Numbers of segments that belong to other patients or appointments, in order.
+    hidden: Vec<usize>,
     /// Which of several times, from 1; 0 if there is only one.
     pub(super) time: u16,
 }
@@ -78,7 +80,9 @@ impl<'m> Lines<'m> {
                 separators: (first, separators.len()),
             });
         }
-        Self { msg, lines, separators, scope: Scope::default() }
+        let mut by_name: Vec<_> = (0..).zip(&lines).map(|(at, line)| (line.name, at)).collect();
+        by_name.sort_unstable();
+        Self { msg, lines, by_name, separators, scope: Scope::default() }
     }
 
     /// Looks at one part of the message only.
@@ -91,11 +95,29 @@ impl<'m> Lines<'m> {
         self.scope.time
     }
 
-    /// All segments with whether they can be seen.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&Line, bool)> {
-        let hidden = &self.scope.hidden;
-        let is_seen = move |number: usize| hidden.get(number).is_none_or(|hidden| !hidden);
-        self.lines.iter().enumerate().map(move |(number, line)| (line, is_seen(number)))
+    /// The segments with a name and their numbers, those that cannot be seen too.
+    pub(super) fn named(&self, name: SegmentName) -> impl Iterator<Item = (usize, &Line)> {
+        let numbers = self.numbers(name).iter();
+        numbers.filter_map(|(_, number)| Some((*number, self.lines.get(*number)?)))
+    }
+
+    /// Whether a segment belongs to what is looked at.
+    pub(super) fn is_seen(&self, number: usize) -> bool {
+        !is_among(&self.scope.hidden, number)
+    }
+
+    /// The last segment with a name before the one with a number.
+    pub(super) fn last_before(&self, name: SegmentName, number: usize) -> Option<&Line> {
+        let numbers = self.numbers(name);
+        let before = numbers.partition_point(|(_, other)| *other < number);
+        self.lines.get(numbers.get(before.checked_sub(1)?)?.1)
+    }
+
+    /// The numbers of the segments with a name, in order.
+    fn numbers(&self, name: SegmentName) -> &[(SegmentName, usize)] {
+        let start = self.by_name.partition_point(|(other, _)| *other < name);
+        let rest = self.by_name.get(start..).unwrap_or_default();
+        rest.get(..rest.partition_point(|(other, _)| *other == name)).unwrap_or_default()
     }
 
     /// A field's text and where it begins.
@@ -132,16 +154,9 @@ impl<'m> Lines<'m> {
     /// # Errors
     /// The number of events, if it is beyond [`EVENTS_MAX`].
     pub(super) fn shares(&self, patients: bool, times: bool) -> Result<Vec<Share>, usize> {
-        // Before anything is compared with anything: a message may have a hundred thousand segments.
-        for (name, apart) in [("SCH", times), ("PID", patients)] {
-            let count = self.numbers(name).len();
-            if apart && count > EVENTS_MAX {
-                return Err(count);
-            }
-        }
-        let mut shares = Vec::new();
-        for schedule in self.schedules(times) {
-            for (patient, count) in self.patients(patients, &schedule) {
+        let mut shares = Vec::with_capacity(1);
+        for schedule in self.schedules(times)? {
+            for (patient, count) in self.patients(patients, &schedule)? {
                 let times = if times { self.times(&schedule) } else { 1 };
                 if shares.len() + times > EVENTS_MAX {
                     return Err(shares.len() + times);
@@ -150,13 +165,8 @@ impl<'m> Lines<'m> {
                 if shares.len() + times > 1 && read > SEGMENTS_READ_MAX {
                     return Err(shares.len() + times);
                 }
-                let mut hidden = Vec::new();
-                for number in schedule.iter().chain(&patient) {
-                    hidden.resize(self.lines.len(), false);
-                    if let Some(hidden) = hidden.get_mut(*number) {
-                        *hidden = true;
-                    }
-                }
+                let mut hidden: Vec<usize> = schedule.iter().chain(&patient).copied().collect();
+                hidden.sort_unstable();
                 for time in 1..=u16::try_from(times).unwrap_or(u16::MAX) {
                     let time = if times > 1 { time } else { 0 };
                     let scope = Scope { hidden: hidden.clone(), time };
@@ -168,76 +178,83 @@ impl<'m> Lines<'m> {
         Ok(shares)
     }
 
-    fn numbers(&self, name: &str) -> Vec<usize> {
-        let lines = self.lines.iter().enumerate();
-        lines.filter(|(_, line)| line.name.as_str() == name).map(|(number, _)| number).collect()
-    }
-
     /// For each SCH the segments that belong to another one.
-    fn schedules(&self, apart: bool) -> Vec<Vec<usize>> {
-        let starts = self.numbers("SCH");
+    fn schedules(&self, apart: bool) -> Result<Vec<Vec<usize>>, usize> {
+        let starts = self.numbers(SegmentName::SCH);
         if !apart || starts.len() < 2 {
-            return vec![Vec::new()];
+            return Ok(vec![Vec::new()]);
         }
+        if starts.len() > EVENTS_MAX {
+            return Err(starts.len());
+        }
+        let starts: Vec<usize> = starts.iter().map(|(_, number)| *number).collect();
         let ends = starts.iter().skip(1).copied().chain([self.lines.len()]);
         let first = starts.first().copied().unwrap_or_default();
         let hidden = |own: Range<usize>| {
-            let own_names: BTreeSet<SegmentName> =
-                self.lines.get(own.clone()).unwrap_or_default().iter().map(|l| l.name).collect();
-            let hides = |number: usize, line: &Line| {
-                // A patient who is named once, after the last schedule, is the patient of all.
-                let is_shared = !NO_PATIENTS.contains(&line.name.as_str());
-                let is_others = number >= first && !own.contains(&number);
-                is_others && (own_names.contains(&line.name) || !is_shared)
-            };
-            let lines = self.lines.iter().enumerate();
-            lines.filter(|(number, line)| hides(*number, line)).map(|(number, _)| number).collect()
+            let names = self.lines.get(own.clone()).unwrap_or_default();
+            let names: BTreeSet<SegmentName> = names.iter().map(|line| line.name).collect();
+            let lines = self.lines.iter().enumerate().skip(first);
+            let others = lines.filter(|(number, _)| !own.contains(number));
+            // A patient who is named once, after the last schedule, is the patient of all.
+            let hides = |name: &SegmentName| names.contains(name) || is_no_patients(*name);
+            others.filter(|(_, line)| hides(&line.name)).map(|(number, _)| number).collect()
         };
-        starts.iter().copied().zip(ends).map(|(start, end)| hidden(start..end)).collect()
+        Ok(starts.iter().copied().zip(ends).map(|(start, end)| hidden(start..end)).collect())
     }
 
     /// For each patient the segments that belong to another one, and how many patients there are.
-    fn patients(&self, apart: bool, hidden: &[usize]) -> Vec<(Vec<usize>, u16)> {
-        let hidden: BTreeSet<usize> = hidden.iter().copied().collect();
-        let mut groups: Vec<Vec<usize>> = Vec::new();
+    fn patients(&self, apart: bool, hidden: &[usize]) -> Result<Vec<(Vec<usize>, u16)>, usize> {
+        let patients = self.numbers(SegmentName::PID).iter().map(|(_, number)| *number);
+        let count = patients.filter(|number| !is_among(hidden, *number)).count();
+        if !apart || count < 2 {
+            return Ok(vec![(Vec::new(), 1)]);
+        }
+        if count > EVENTS_MAX {
+            return Err(count);
+        }
+        let mut groups: Vec<Vec<usize>> = Vec::with_capacity(count);
         let mut is_open = false;
         for (number, line) in self.lines.iter().enumerate() {
-            let name = line.name.as_str();
-            if hidden.contains(&number) {
+            if is_among(hidden, number) {
                 continue;
             }
-            if name == "PID" {
+            if line.name == SegmentName::PID {
                 groups.push(Vec::new());
                 is_open = true;
-            } else if NO_PATIENTS.contains(&name) {
+            } else if is_no_patients(line.name) {
                 is_open = false;
             }
             if is_open && let Some(group) = groups.last_mut() {
                 group.push(number);
             }
         }
-        if !apart || groups.len() < 2 {
-            return vec![(Vec::new(), 1)];
-        }
         let count = u16::try_from(groups.len()).unwrap_or(u16::MAX);
         let others = |own: usize| {
             let others = groups.iter().enumerate().filter(|(other, _)| *other != own);
             others.flat_map(|(_, group)| group).copied().collect()
         };
-        (0..groups.len()).map(|own| (others(own), count)).collect()
+        Ok((0..groups.len()).map(|own| (others(own), count)).collect())
     }
 
     /// How many times are told: repetitions of SCH-11, or TQ1 segments; at least one.
     fn times(&self, hidden: &[usize]) -> usize {
-        let hidden: BTreeSet<usize> = hidden.iter().copied().collect();
-        let is_seen = |number: &usize| !hidden.contains(number);
-        let timing = self.numbers("TQ1").iter().filter(|number| is_seen(number)).count();
-        let schedule = self.numbers("SCH").into_iter().find(is_seen);
-        let field = schedule.and_then(|number| self.field(self.lines.get(number)?, 11));
+        let is_seen = |(number, _): &(usize, &Line)| !is_among(hidden, *number);
+        let timing = self.named(SegmentName::TQ1).filter(is_seen).count();
+        let schedule = self.named(SegmentName::SCH).find(is_seen);
+        let field = schedule.and_then(|(_, line)| self.field(line, 11));
         let repetition = self.msg.separators().repetition;
         let repeated = field.map_or("", |field| field.1).split(repetition);
         repeated.filter(|text| !text.trim().is_empty()).count().max(timing).max(1)
     }
+}
+
+/// Whether a number is among others, which are in order.
+fn is_among(numbers: &[usize], number: usize) -> bool {
+    !numbers.is_empty() && numbers.binary_search(&number).is_ok()
+}
+
+fn is_no_patients(name: SegmentName) -> bool {
+    NO_PATIENTS.contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -247,10 +264,7 @@ mod tests {
     fn shares(text: &str) -> Vec<(Vec<usize>, u16, u16, u16)> {
         let msg = Message::read(&format!("MSH|^~\\&|A|B\r{text}")).unwrap();
         let shares = Lines::new(&msg).shares(true, true).unwrap();
-        let told = |s: Share| {
-            let hidden = s.scope.hidden.iter().enumerate().filter(|(_, hidden)| **hidden);
-            (hidden.map(|(number, _)| number).collect(), s.scope.time, s.patients, s.times)
-        };
+        let told = |s: Share| (s.scope.hidden, s.scope.time, s.patients, s.times);
         shares.into_iter().map(told).collect()
     }
 
@@ -293,14 +307,44 @@ mod tests {
         let msg = Message::read(&text(EVENTS_MAX + 1)).unwrap();
         assert_eq!(Lines::new(&msg).shares(true, true), Err(EVENTS_MAX + 1));
         assert_eq!(Lines::new(&msg).shares(false, true).map(|shares| shares.len()), Ok(1));
+        let schedules = text(2 * EVENTS_MAX).replace("PID", "SCH");
+        let msg = Message::read(&schedules).unwrap();
+        assert_eq!(Lines::new(&msg).shares(true, true), Err(2 * EVENTS_MAX));
+    }
+
+    #[test]
+    fn what_belongs_to_another_schedule_is_not_seen() {
+        let schedules = "SCH|1\r".repeat(EVENTS_MAX);
+        let text = format!("MSH|^~\\&|A|B\r{schedules}{}", "AIL|1\r".repeat(1000));
+        let msg = Message::read(&text).unwrap();
+        let mut view = Lines::new(&msg);
+        let shares = view.shares(true, true).unwrap();
+        assert_eq!(shares.len(), EVENTS_MAX);
+        let ail = SegmentName::parse("AIL").unwrap();
+        for (share, seen) in [(0, 0), (EVENTS_MAX - 1, 1000)] {
+            view.narrow(shares[share].scope.clone());
+            assert_eq!(view.named(ail).filter(|(number, _)| view.is_seen(*number)).count(), seen);
+        }
+    }
+
+    #[test]
+    fn segments_are_found_by_name_in_their_order() {
+        let msg = Message::read("MSH|^~\\&|A\rAIL|1\rRGS|1\rAIL|2\rRGS|2\rAIL|3").unwrap();
+        let view = Lines::new(&msg);
+        let ail = SegmentName::parse("AIL").unwrap();
+        let found: Vec<_> = view.named(ail).map(|(number, _)| number).collect();
+        assert_eq!(found, [1, 3, 5]);
+        let group = |number| view.last_before(SegmentName::RGS, number).map(|line| line.end);
+        assert_eq!(group(1), None);
+        assert_ne!(group(3), group(5));
+        assert_eq!(view.named(SegmentName::PID).count(), 0);
     }
 
     #[test]
     fn fields_are_those_of_the_message() {
         let msg = Message::read("MSH|^~\\&|A^B|C\rPID|1||M1").unwrap();
         let view = Lines::new(&msg);
-        let all: Vec<_> = view.lines().map(|(line, _)| *line).collect();
-        for (line, segment) in all.iter().zip(msg.segments()) {
+        for (line, segment) in view.lines.iter().zip(msg.segments()) {
             for number in 1..8_u16 {
                 let expected =
                     segment.field(usize::from(number)).map(|f| (f.range().start, f.raw()));

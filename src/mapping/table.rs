@@ -96,7 +96,7 @@ fn compare(folded_key: &str, text: &str) -> Ordering {
 }
 
 /// The characters that count in a comparison.
-pub(super) fn folded(text: &str) -> impl Iterator<Item = char> {
+pub(super) fn folded(text: &str) -> impl DoubleEndedIterator<Item = char> + Clone {
     let counts = |char: &char| !char.is_whitespace() && !matches!(char, '_' | '-');
     text.chars().filter(counts).map(lowercase)
 }
@@ -129,6 +129,26 @@ impl Folded {
         self.0.chars().all(|char| text.next() == Some(char))
     }
 
+    /// Whether a text ends with it.
+    pub(super) fn ends(&self, text: &str) -> bool {
+        let mut text = folded(text).rev();
+        self.0.chars().rev().all(|char| text.next() == Some(char))
+    }
+
+    /// Whether a text contains it.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        let mut rest = folded(text);
+        loop {
+            let mut from = rest.clone();
+            if self.0.chars().all(|char| from.next() == Some(char)) {
+                return true;
+            }
+            if rest.next().is_none() {
+                return false;
+            }
+        }
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -155,6 +175,26 @@ mod tests {
         let table = Table::new([entry("Y", false), entry("N", false), entry("y", true)]);
         assert_eq!(table.get("Y"), Some(&Code::Flag(true)));
         assert_eq!(table.get("n"), Some(&Code::Flag(false)));
+    }
+
+    #[test]
+    fn a_part_is_found_wherever_it_may_be() {
+        let part = Folded::new("No-Show");
+        for (text, begins, ends, is_in) in [
+            ("NO SHOW", true, true, true),
+            ("no_show today", true, false, true),
+            ("a n o s h o w", false, true, true),
+            ("nonoshowx", false, false, true),
+            ("noSho", false, false, false),
+            ("", false, false, false),
+        ] {
+            assert_eq!(
+                (part.begins(text), part.ends(text), part.is_in(text)),
+                (begins, ends, is_in)
+            );
+        }
+        let nothing = Folded::new(" ");
+        assert!(nothing.begins("a") && nothing.ends("") && nothing.is_in(""));
     }
 
     #[test]

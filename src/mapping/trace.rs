@@ -20,6 +20,8 @@ use super::source::Source;
 
 /// The most bytes of a trace; a list of a thousand identifiers explains nothing more.
 const TRACE_BYTES_MAX: usize = 8 * 1024;
+/// The most attempts kept in case that a field is missing; they fill a trace.
+const TRIED_MAX: usize = TRACE_BYTES_MAX / 8;
 
 /// Why a rule gave nothing, by number.
 const REASONS: [&str; 12] = [
@@ -104,8 +106,18 @@ pub(super) struct Tracer<'a> {
     field: Option<Output>,
     /// Where the present field begins.
     begin: usize,
-    /// What was tried for fields without which there is no event.
-    tried: Vec<(Output, String)>,
+    /// What was tried for fields without which there is no event; words are made of it only if one
+    /// is missing.
+    tried: Vec<Tried>,
+}
+
+/// A rule that gave nothing.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    field: Output,
+    file: char,
+    line: usize,
+    reason: usize,
 }
 
 impl<'a> Tracer<'a> {
@@ -117,12 +129,17 @@ impl<'a> Tracer<'a> {
         Trace(self.text)
     }
 
-    fn head(&self, source: &Source) -> String {
+    /// The letter of a rule's file.
+    fn letter(&self, source: &Source) -> char {
         let file = self.files.iter().position(|file| *file == source.place.file).unwrap_or(25);
         let letter = u8::try_from(file).ok().and_then(|file| b'a'.checked_add(file.min(25)));
-        let field = self.field.and_then(|field| Output::ALL.iter().position(|one| *one == field));
-        let letter = letter.map_or('z', char::from);
-        format!("{}{letter}{}", field.unwrap_or_default(), source.place.line)
+        letter.map_or('z', char::from)
+    }
+
+    fn head(&mut self, field: Option<Output>, file: char, line: usize) {
+        let field = field.and_then(|field| Output::ALL.iter().position(|one| *one == field));
+        // Writing to a text cannot fail.
+        let _written = write!(self.text, "{}{file}{line}", field.unwrap_or_default());
     }
 }
 
@@ -134,6 +151,7 @@ impl Recorder for Tracer<'_> {
             self.text.push('/');
         }
         self.events += 1;
+        self.tried.clear();
     }
 
     fn begin(&mut self, output: Output) {
@@ -150,23 +168,24 @@ impl Recorder for Tracer<'_> {
             if self.field == Some(Output::Phone) {
                 self.text.truncate(self.begin);
             }
-            let mut entry = self.head(source);
+            self.head(self.field, self.letter(source), source.place.line);
             if let Some(at) = seen.and_then(|seen| seen.found.at) {
-                // Writing to a text cannot fail.
+                let text = &mut self.text;
                 let _written =
-                    write!(entry, "{}{}-{}.{}", at.segment, at.occurrence, at.field, at.repetition);
+                    write!(text, "{}{}-{}.{}", at.segment, at.occurrence, at.field, at.repetition);
                 for part in [at.component, at.subcomponent].into_iter().flatten() {
-                    let _written = write!(entry, ".{part}");
+                    let _written = write!(text, ".{part}");
                 }
-                let _written = write!(entry, "+{},{}", at.start, at.end - at.start);
+                let _written = write!(text, "+{},{}", at.start, at.end - at.start);
             }
-            self.text.push_str(&entry);
             self.text.push(';');
             return;
         };
-        if let Some(field @ (Output::Ids | Output::Start)) = self.field {
-            let entry = format!("{}!{reason};", self.head(source));
-            self.tried.push((field, entry));
+        if let Some(field @ (Output::Ids | Output::Start)) = self.field
+            && self.tried.len() < TRIED_MAX
+        {
+            let (file, line) = (self.letter(source), source.place.line);
+            self.tried.push(Tried { field, file, line, reason });
         }
     }
 
@@ -175,10 +194,12 @@ impl Recorder for Tracer<'_> {
     fn note(&mut self, _note: Note) {}
 
     fn failed(&mut self, field: Output) {
-        for (tried, entry) in &self.tried {
-            if *tried == field && self.text.len() + entry.len() <= TRACE_BYTES_MAX {
-                self.text.push_str(entry);
+        for tried in std::mem::take(&mut self.tried).iter().filter(|tried| tried.field == field) {
+            if self.text.len() > TRACE_BYTES_MAX {
+                return;
             }
+            self.head(Some(field), tried.file, tried.line);
+            let _written = write!(self.text, "!{};", tried.reason);
         }
     }
 

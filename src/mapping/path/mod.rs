@@ -192,32 +192,32 @@ impl Path {
 
     /// Shows each value at the path to `see` until it says that it has seen enough.
     pub(super) fn visit<'m>(&self, lines: &Lines<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) {
-        let is_resource = self.is_resource;
-        let mut group_deleted = false;
+        let passes_deleted = self.is_resource && self.occurrence.is_unsaid();
         let (mut occurrence, mut matched) = (0_u16, 0_u16);
-        for (line, is_seen) in lines.lines() {
-            if is_resource && line.name == self.group {
-                group_deleted = is_deleted(lines, line);
-            }
-            if line.name != self.segment {
-                continue;
-            }
+        for (number, line) in lines.named(self.segment) {
             occurrence = occurrence.saturating_add(1);
-            let skipped = is_resource
-                && self.occurrence.is_unsaid()
-                && (group_deleted || is_deleted(lines, line));
-            if !is_seen || skipped || !self.occurrence.admits(|at| field_part(lines, line, at)) {
+            let skipped =
+                passes_deleted && (is_deleted(lines, line) || self.is_group_deleted(lines, number));
+            if !lines.is_seen(number)
+                || skipped
+                || !self.occurrence.admits(|at| field_part(lines, line, at))
+            {
                 continue;
             }
             matched = matched.saturating_add(1);
             if self.wanted_occurrence(lines).is_some_and(|number| number != matched) {
                 continue;
             }
-            let is_last = self.occurrence.number != Number::Every && !is_resource;
+            let is_last = self.occurrence.number != Number::Every && !self.is_resource;
             if self.visit_segment(lines, line, occurrence, see) || is_last {
                 return;
             }
         }
+    }
+
+    /// Whether the group that a resource stands in is being taken off the appointment.
+    fn is_group_deleted(&self, lines: &Lines<'_>, number: usize) -> bool {
+        lines.last_before(self.group, number).is_some_and(|line| is_deleted(lines, line))
     }
 
     /// The number of the segment that is meant: said by the path, or the time that is looked at.
