@@ -111,13 +111,19 @@ impl Draft {
     ///
     /// Fails for a missing segment, a path with `[*]`, and the separators themselves.
     pub fn set(&mut self, path: &Path, value: &str) -> Result<(), Error> {
-        // Two quotes are HL7's null; as text they have to be written otherwise.
-        if value == NULL {
-            let escape = self.separators.escape;
-            return self.put(path, &format!("{escape}X2222{escape}"));
-        }
-        let value = escape::encode(value, &self.separators).into_owned();
+        let value = self.escaped(value);
         self.put(path, &value)
+    }
+
+    /// Sets a value as [`Draft::set`] does, in the segment at a place among all, from 0; the path's
+    /// segment part is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Draft::set`] does.
+    pub fn set_in(&mut self, index: usize, path: &Path, value: &str) -> Result<(), Error> {
+        let value = self.escaped(value);
+        self.put_in(index, path, &value)
     }
 
     /// Sets a value as it stands on the wire, like `CONF^Confirmed`.
@@ -186,6 +192,18 @@ impl Draft {
         Ok(())
     }
 
+    /// Deletes each segment with a name but MSH.
+    pub fn delete_all(&mut self, name: SegmentName) {
+        self.segments
+            .retain(|segment| name == SegmentName::MSH || SegmentName::of(segment) != Some(name));
+    }
+
+    /// Keeps the segments that are wanted by their place among all, from 0; MSH stays.
+    pub fn retain(&mut self, mut wants: impl FnMut(usize) -> bool) {
+        let mut index = 0..;
+        self.segments.retain(|_| index.next().is_none_or(|index| index == 0 || wants(index)));
+    }
+
     /// Inserts a segment, given as on the wire, after another one.
     ///
     /// # Errors
@@ -243,11 +261,24 @@ impl Draft {
         found.ok_or(Error::NoSegment { segment: name, occurrence })
     }
 
+    fn escaped(&self, value: &str) -> String {
+        // Two quotes are HL7's null; as text they have to be written otherwise.
+        if value == NULL {
+            let escape = self.separators.escape;
+            return format!("{escape}X2222{escape}");
+        }
+        escape::encode(value, &self.separators).into_owned()
+    }
+
     fn put(&mut self, path: &Path, raw: &str) -> Result<(), Error> {
-        let several = Error::Several { path: *path };
-        let occurrence = path.occurrence.number().ok_or(several)?;
-        let repetition = path.repetition.number().ok_or(several)?;
+        let occurrence = path.occurrence.number().ok_or(Error::Several { path: *path })?;
         let at = self.position(path.segment, occurrence)?;
+        self.put_in(at, path, raw)
+    }
+
+    fn put_in(&mut self, at: usize, path: &Path, raw: &str) -> Result<(), Error> {
+        let several = Error::Several { path: *path };
+        let repetition = path.repetition.number().ok_or(several)?;
         // In the header the separator after the name is field 1 and no part of its own.
         let index = usize::from(path.field.get()) - usize::from(at == 0);
         if at == 0 && index < 2 {

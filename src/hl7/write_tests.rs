@@ -79,6 +79,18 @@ fn null_is_set_on_purpose_and_never_by_accident() {
 }
 
 #[test]
+fn segments_are_deleted_by_name_and_by_place() {
+    let msg = Message::read("MSH|^~\\&|A\rTQ1|1\rAIL|1\rTQ1|2\rAIL|2\r").unwrap();
+    let mut draft = Draft::from(&msg);
+    draft.set_in(4, &"AIL-2".parse().unwrap(), "X").unwrap();
+    draft.delete_all(SegmentName::TQ1);
+    draft.delete_all(SegmentName::MSH);
+    assert_eq!(draft.finish().unwrap().text(), "MSH|^~\\&|A\rAIL|1\rAIL|2|X\r");
+    draft.retain(|index| index == 2);
+    assert_eq!(draft.finish().unwrap().text(), "MSH|^~\\&|A\rAIL|2|X\r");
+}
+
+#[test]
 fn segments_are_deleted_and_inserted() {
     let nte = SegmentName::parse("NTE").unwrap();
     assert_eq!(after(|d| d.delete(nte, 2)), TEXT.replace("NTE|2||two\r", ""));

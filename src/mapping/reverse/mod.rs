@@ -7,6 +7,8 @@
 mod minimal;
 mod template;
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::core::appointment::{Appointment, WishKind};
 use crate::core::local_time::Zone;
@@ -142,7 +144,7 @@ impl Edit<'_> {
     /// (HL7 table 0206: `D` delete, `X` no change).
     fn resources(&mut self) -> Result<(), Error> {
         let mut group_deleted = false;
-        let mut kept = std::collections::BTreeMap::<SegmentName, u16>::new();
+        let mut deleted = BTreeSet::new();
         for segment in self.base.segments() {
             let name = segment.name();
             if !matches!(name.as_str(), "RGS" | "AIS" | "AIG" | "AIL" | "AIP") {
@@ -152,18 +154,14 @@ impl Edit<'_> {
             if name.as_str() == "RGS" {
                 group_deleted = action == "D";
             }
-            let occurrence = kept.entry(name).or_default();
             if group_deleted || action == "D" {
-                // Those deleted before it are gone by now, so only the kept ones are counted.
-                self.draft.delete(name, occurrence.saturating_add(1))?;
-                continue;
-            }
-            *occurrence = occurrence.saturating_add(1);
-            if !action.is_empty() {
-                let path = format!("{name}[{occurrence}]-2");
-                self.draft.set(&Path::parse(&path)?, "X")?;
+                deleted.insert(segment.index());
+            } else if !action.is_empty() {
+                // By its place, not by its number: there may be thousands.
+                self.draft.set_in(segment.index(), &Path::parse(&format!("{name}-2"))?, "X")?;
             }
         }
+        self.draft.retain(|index| !deleted.contains(&index));
         Ok(())
     }
 
@@ -198,10 +196,7 @@ impl Edit<'_> {
         self.set_raw("ARQ-15", &contact)?;
         self.entered_by("ARQ-15", "ARQ-19", template)?;
         // No timing segment belongs to a request.
-        let timing = SegmentName::parse("TQ1")?;
-        while self.draft.count(timing) > 0 {
-            self.draft.delete(timing, 1)?;
-        }
+        self.draft.delete_all(SegmentName::TQ1);
         Ok(())
     }
 
