@@ -190,12 +190,12 @@ impl Path {
         let (mut occurrence, mut matched) = (0_u16, 0_u16);
         for (number, line) in view.named(self.segment) {
             occurrence = occurrence.saturating_add(1);
+            if !view.is_seen(number) {
+                continue;
+            }
             let skipped =
                 passes_deleted && (is_deleted(view, line) || self.is_group_deleted(view, number));
-            if !view.is_seen(number)
-                || skipped
-                || !self.occurrence.admits(|at| field_part(view, line, at))
-            {
+            if skipped || !self.occurrence.admits(|at| field_part(view, line, at)) {
                 continue;
             }
             matched = matched.saturating_add(1);
