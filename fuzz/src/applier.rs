@@ -13,6 +13,8 @@ use super::{outcome, site};
 
 /// The most messages of one text.
 const MESSAGES_MAX: usize = 2;
+/// A message of more bytes is read by one mapping only: what is slow for one is no finding of many.
+const LONG_BYTES: usize = 8 * 1024;
 
 /// Checks one text; its first byte chooses the site, and the mapping whose findings are shown.
 pub fn check(data: &[u8]) {
@@ -28,7 +30,10 @@ fn check_message(choice: u8, msg: &Message) {
     let library = library();
     site::with(choice, |site| {
         for (number, mapping) in (0..).zip(library.iter()) {
-            outcome::check(mapping, msg, site, number == choice >> 4);
+            let is_chosen = number == choice >> 4;
+            if is_chosen || msg.text().len() <= LONG_BYTES {
+                outcome::check(mapping, msg, site, is_chosen);
+            }
         }
         let auto = Choice::parse(AUTO, library).expect("detection is always there");
         let chosen = auto.of(msg, site.source);
