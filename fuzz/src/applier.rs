@@ -13,7 +13,6 @@ use super::{outcome, site};
 
 /// The most messages of one text.
 const MESSAGES_MAX: usize = 2;
-
 /// A message of more bytes is read by one mapping only: what is slow for one is no finding of many.
 const LONG_BYTES: usize = 8 * 1024;
 

@@ -196,12 +196,13 @@ impl Path {
         let (mut occurrence, mut matched) = (0_u16, 0_u16);
         for (number, line) in lines.named(self.segment) {
             occurrence = occurrence.saturating_add(1);
+            // First: of the segments of others there may be very many.
+            if !lines.is_seen(number) {
+                continue;
+            }
             let skipped =
                 passes_deleted && (is_deleted(lines, line) || self.is_group_deleted(lines, number));
-            if !lines.is_seen(number)
-                || skipped
-                || !self.occurrence.admits(|at| field_part(lines, line, at))
-            {
+            if skipped || !self.occurrence.admits(|at| field_part(lines, line, at)) {
                 continue;
             }
             matched = matched.saturating_add(1);
