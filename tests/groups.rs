@@ -308,3 +308,18 @@ async fn a_group_without_a_fillers_number_is_told_apart_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_number_that_several_appointments_share_joins_none_of_them() {
+    house(Arc::new(Memory::new()), |house| async move {
+        let weak = |id: &str| {
+            with(booked(id, NEXT_TUESDAY), |c| {
+                c.appointment.ids.push(Identifier::new("1", "placer"));
+            })
+        };
+        assert!(house.tell("M1", vec![weak("70001")]).await);
+        assert!(house.tell("M2", vec![for_rick(weak("70002"))]).await);
+        assert_eq!(house.rows(Subject::Appointments, &all()).len(), 2);
+    })
+    .await;
+}

@@ -56,6 +56,42 @@ async fn a_feed_on_auto_takes_the_mapping_that_recognises_the_message() {
 }
 
 #[tokio::test]
+async fn a_message_that_tells_nothing_is_read_as_its_senders_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = OWL.replace("MSH-3.1\", prefix = \"OWLSOFT\"", "ZOW-1\", present = true");
+    save(folder.path(), &own);
+    let world = start(folder.path(), "auto").await;
+    let booking = message("X", "M1", "10001") + "ZOW|1\r";
+    assert_eq!(send(&world, &booking).await, "AA");
+    assert_eq!(send(&world, &message("X", "M2", "10002")).await, "AA");
+    assert_eq!(send(&world, &message("Y", "M3", "10003")).await, "AA");
+    let messages = query(&world, Subject::Messages);
+    let mappings: Vec<_> =
+        messages.iter().map(|row| row["cause"]["message"]["mapping"].as_str().unwrap()).collect();
+    assert_eq!(mappings, ["hl7-default", "owl", "owl"]);
+    within(world.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_read_once_the_mapping_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    save(folder.path(), OWL);
+    let world = start(folder.path(), "owl").await;
+    let odd = message("X", "M1", "").replace("SCH||", "ZAP|10001\rSCH||");
+    assert_eq!(send(&world, &odd).await, "AA");
+    assert_eq!(query(&world, Subject::Quarantine).len(), 1);
+    save(folder.path(), &format!("{OWL}\nids = [{{ path = \"ZAP-1\", system = \"filler\" }}]\n"));
+    world.daemon.reload_mappings().unwrap();
+    assert_eq!(send(&world, &odd).await, "AA");
+    assert!(query(&world, Subject::Quarantine).is_empty());
+    assert_eq!(query(&world, Subject::Appointments).len(), 1);
+    let before = query(&world, Subject::Messages).len();
+    assert_eq!(send(&world, &odd).await, "AA");
+    assert_eq!(query(&world, Subject::Messages).len(), before, "a third time it is a repetition");
+    within(world.stop()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_posted_message_is_mapped_and_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     save(folder.path(), OWL);

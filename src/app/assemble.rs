@@ -73,6 +73,10 @@ pub fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String>
                 .map_err(refused)?
                 .filter_map(|entry| Some(entry.ok()?.path()))
                 .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+                // An editor's own files.
+                .filter(|file| {
+                    file.file_name().is_none_or(|n| !n.as_encoded_bytes().starts_with(b"."))
+                })
                 .collect();
             found.sort();
         }
@@ -94,6 +98,7 @@ pub(super) fn intake(listener: &Listener, live: Live, now: Timestamp) -> Intake 
         region: listener.region,
         processing_ids: listener.processing_ids.clone(),
         heard_at: AtomicI64::new(now.timestamp_millis()),
+        senders: std::sync::Mutex::default(),
         live: std::sync::RwLock::new(Arc::new(live)),
     }
 }

@@ -78,6 +78,15 @@ pub struct App {
     token: Secret,
 }
 
+/// What a reload is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Everything.
+    Settings,
+    /// Changed mapping files only.
+    Mappings,
+}
+
 /// A running daemon.
 #[derive(Debug)]
 pub struct Running {
@@ -92,6 +101,8 @@ pub struct Running {
     health: Arc<Health>,
     /// Those in force.
     settings: Mutex<Settings>,
+    /// Whether the last reload of settings, and of mappings alone, was refused.
+    refused: Mutex<(bool, bool)>,
     /// The engine's door.
     pub handle: Handle,
     /// Where the listeners listen, in the order of the settings.
@@ -257,6 +268,7 @@ impl App {
             metrics: self.metrics,
             health: self.health,
             settings: Mutex::new(self.settings),
+            refused: Mutex::default(),
             handle: self.handle,
             mllp,
             http,
@@ -273,7 +285,11 @@ impl Running {
     /// Everything that is wrong.
     pub fn reload(&self, settings: &Settings) -> Result<(), Vec<String>> {
         let done = self.put_in_force(settings);
-        self.note_reload(done.as_ref().err().map_or(&[], Vec::as_slice));
+        let faults = done.as_ref().err().map_or(&[][..], Vec::as_slice);
+        self.note_reload(Reloaded::Settings, faults);
+        if faults.is_empty() {
+            self.note_reload(Reloaded::Mappings, faults);
+        }
         done
     }
 
@@ -284,7 +300,7 @@ impl Running {
     pub fn reload_mappings(&self) -> Result<(), Vec<String>> {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let done = self.put_mappings_in_force(&settings);
-        self.note_reload(done.as_ref().err().map_or(&[], Vec::as_slice));
+        self.note_reload(Reloaded::Mappings, done.as_ref().err().map_or(&[], Vec::as_slice));
         done
     }
 
@@ -295,14 +311,23 @@ impl Running {
     }
 
     /// Notes what stood in the way of a reload; nothing if it was done.
-    pub fn note_reload(&self, faults: &[String]) {
-        self.metrics.reload_refused(!faults.is_empty());
+    pub fn note_reload(&self, what: Reloaded, faults: &[String]) {
+        let name = match what {
+            Reloaded::Settings => "reload",
+            Reloaded::Mappings => "reload of mappings",
+        };
         let part = match faults {
             [] => Part::Up,
             [only] => Part::Impaired(only.clone()),
             [first, rest @ ..] => Part::Impaired(format!("{first} (and {} more)", rest.len())),
         };
-        self.health.set("reload", part);
+        self.health.set(name, part);
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match what {
+            Reloaded::Settings => refused.0 = !faults.is_empty(),
+            Reloaded::Mappings => refused.1 = !faults.is_empty(),
+        }
+        self.metrics.reload_refused(refused.0 || refused.1);
     }
 
     fn put_in_force(&self, settings: &Settings) -> Result<(), Vec<String>> {

@@ -21,6 +21,8 @@ pub struct Watch {
     /// Ends the watch when dropped.
     _watcher: RecommendedWatcher,
     changes: mpsc::Receiver<()>,
+    /// Whether a change was heard of and not yet reported: waiting for calm may be interrupted.
+    is_pending: bool,
 }
 
 impl Watch {
@@ -42,20 +44,23 @@ impl Watch {
         for folder in folders {
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
-        Ok(Self { _watcher: watcher, changes })
+        Ok(Self { _watcher: watcher, changes, is_pending: false })
     }
 
-    /// Waits until something has changed and it is calm again.
+    /// Waits until something has changed and it is calm again; whoever stops waiting and begins
+    /// again misses nothing.
     pub async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
+        if !self.is_pending && self.changes.recv().await.is_none() {
             // The watcher is gone; nothing will ever change again.
             return std::future::pending().await;
         }
+        self.is_pending = true;
         for _ in 0..CALM_WITHIN_CHANGES {
             if tokio::time::timeout(CALM, self.changes.recv()).await.is_err() {
-                return;
+                break;
             }
         }
+        self.is_pending = false;
     }
 }
 
@@ -77,5 +82,7 @@ fn concerns_mappings(event: &Event) -> bool {
         EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Any
     );
     let is_mapping = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "toml");
-    changes && event.paths.iter().any(is_mapping)
+    // A folder that goes takes its files along.
+    let is_folder = matches!(event.kind, EventKind::Remove(_));
+    changes && (is_folder || event.paths.iter().any(is_mapping))
 }

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::client::{Beacon, load, open};
 use super::{Config, Failure, block_on};
 use crate::app::watch::Watch;
-use crate::app::{App, Running};
+use crate::app::{App, Reloaded, Running};
 use crate::clock::Clock;
 use crate::settings::{self, Settings};
 use crate::store::{Memory, Store};
@@ -118,14 +118,27 @@ async fn attend(
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
-            _ = signals.hang_up.recv() => reload(config, running, log),
-            () = changed(&mut watch) => reload_mappings(running),
+            _ = signals.hang_up.recv() => {
+                reload(config, running, log);
+                watch = self::watch(&running.mapping_paths());
+            }
+            () = changed(&mut watch) => {
+                reload_mappings(running);
+                // A folder that was replaced is another one.
+                watch = self::watch(&running.mapping_paths());
+            }
             () = tokio::time::sleep(look_every) => {
                 if running.has_failed() {
                     return Err(Failure::Failed("the engine has stopped; see the log".to_owned()));
                 }
                 // The engine runs and this loop turns: the watchdog may rest.
                 notify(&[NotifyState::Watchdog]);
+                if watch.is_none() && !running.mapping_paths().is_empty() {
+                    watch = self::watch(&running.mapping_paths());
+                    if watch.is_some() {
+                        reload_mappings(running);
+                    }
+                }
             }
         }
     }
@@ -152,7 +165,7 @@ fn reload(config: &Config, running: &Running, log: Option<&LogLevel>) {
         }
         Err(faults) => {
             let faults: Vec<String> = faults.to_string().lines().map(str::to_owned).collect();
-            running.note_reload(&faults);
+            running.note_reload(Reloaded::Settings, &faults);
             tell_faults(&faults);
         }
     }

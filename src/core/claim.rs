@@ -180,13 +180,17 @@ impl Claim {
             let place = json!({ "number": occurrence, "of": occurrences });
             appointment.insert("occurrence".to_owned(), place);
         }
-        json!({
+        let mut event = json!({
             "event": self.event.name(),
             "occurred_at": self.occurred_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "source": self.origin.to_json(),
             "appointment": appointment,
             "patient": self.patient.to_json(),
-        })
+        });
+        if let (Some(object), Some(reason)) = (event.as_object_mut(), &self.quiet) {
+            object.insert("suppressed".to_owned(), json!(reason));
+        }
+        event
     }
 }
 
@@ -217,6 +221,9 @@ impl AppointmentClaim {
         put(&mut out, "end", &self.end, |end| json!(end.to_rfc3339()));
         if let Field::Value(start) = &self.start {
             out.insert("time_zone".to_owned(), json!(start.zone.to_string()));
+            if start.date_only {
+                out.insert("date_only".to_owned(), json!(true));
+            }
         }
         put(&mut out, "duration_minutes", &self.duration_minutes, |minutes| json!(minutes));
         put(&mut out, "type", &self.visit_type, |code| json!(code));

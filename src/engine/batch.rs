@@ -108,11 +108,17 @@ impl<'a> Batch<'a> {
                 }
             }
             let alias = rows::alias(source, id)?;
-            if let Some(key) = self.aliases.get(&alias) {
-                return Ok(Some(key.clone()));
-            }
-            if let Some(bytes) = self.plain(&alias)? {
-                return Ok(Some(rows::decode(Table::Alias, &bytes)?));
+            let key = match self.aliases.get(&alias) {
+                Some(key) => Some(key.clone()),
+                None => match self.plain(&alias)? {
+                    Some(bytes) => Some(rows::decode(Table::Alias, &bytes)?),
+                    None => None,
+                },
+            };
+            let Some(key) = key else { continue };
+            let known = self.held_appointment(&key)?.latest();
+            if !known.is_some_and(|known| contradict(ids, &known.ids)) {
+                return Ok(Some(key));
             }
         }
         Ok(None)
@@ -292,6 +298,14 @@ fn index_ids(
         commit.put(rows::alias(&after.source, id)?, rows::encode(&after.key));
     }
     Ok(())
+}
+
+/// Whether the main number of a message is another one than the row's of the same system. What they
+/// share then is no number of one appointment: a sequence number, a constant, an encounter.
+fn contradict(said: &[Identifier], known: &[Identifier]) -> bool {
+    let Some(main) = said.first() else { return false };
+    let mut same_system = known.iter().filter(|id| id.system == main.system).peekable();
+    same_system.peek().is_some() && !same_system.any(|id| id.value == main.value)
 }
 
 /// The identifiers that a row is found by, besides its key. One of several rows under a number has

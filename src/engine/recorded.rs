@@ -8,7 +8,7 @@ use crate::core::ids::{Seq, SourceName};
 use crate::store::{Order, Range, Table};
 
 /// How many entries are read at a time.
-const PAGE: usize = 500;
+const PAGE: usize = 50;
 /// A page of messages ends behind so many bytes; the next one goes on from there.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 

@@ -48,14 +48,18 @@ pub(crate) fn receive(
     let digest = rows::digest(&received.raw);
     let seen_key =
         rows::dedupe(&received.source, &received.sender, &received.trigger, &received.control_id)?;
-    if received.replay_of.is_none()
-        && let Some(bytes) = batch.plain(&seen_key)?
-    {
-        let seen: Seen = rows::decode(Table::Dedupe, &bytes)?;
-        if seen.digest == digest {
-            let Seen { seq, filed, .. } = seen;
+    let seen = batch.plain(&seen_key)?;
+    let seen: Option<Seen> = seen.map(|bytes| rows::decode(Table::Dedupe, &bytes)).transpose()?;
+    let mut replay_of = received.replay_of;
+    if let Some(seen) = seen.as_ref().filter(|seen| replay_of.is_none() && seen.digest == digest) {
+        let is_mended = matches!(seen.filed, Filed::Quarantined(_))
+            && !matches!(received.reading, Reading::Fault(_));
+        if !is_mended {
+            let Seen { seq, filed, .. } = seen.clone();
             return Ok(Filing { seq, filed, is_repeated: true, outcomes: Vec::new() });
         }
+        // Sent again until it is understood, and now it is.
+        replay_of = Some(seen.seq);
     }
     let (filed, outcomes) = file(batch, frame, seq, received)?;
     let entry = Entry {
@@ -71,14 +75,16 @@ pub(crate) fn receive(
             detected: received.detected.clone(),
             trace: received.trace.clone(),
             filed: filed.clone(),
-            replay_of: received.replay_of,
+            replay_of,
         }),
         outcomes: outcomes.clone(),
     };
     batch.put_entry(seq, &entry, &received.raw)?;
-    settle_quarantine(batch, seq, received, &filed)?;
-    if received.replay_of.is_none() {
-        let seen = Seen { seq, digest, filed: filed.clone() };
+    settle_quarantine(batch, seq, replay_of, &filed)?;
+    // What was read again answers for the message that it repeats.
+    let is_first_heard = replay_of.is_none_or(|of| seen.is_some_and(|seen| seen.seq == of));
+    if is_first_heard {
+        let seen = Seen { seq: replay_of.unwrap_or(seq), digest, filed: filed.clone() };
         batch.put_plain(seen_key, Some(rows::encode(&seen)));
     }
     Ok(Filing { seq, filed, is_repeated: false, outcomes })
@@ -108,10 +114,10 @@ fn file(
 fn settle_quarantine(
     batch: &mut Batch<'_>,
     seq: Seq,
-    received: &Received,
+    replay_of: Option<Seq>,
     filed: &Filed,
 ) -> Result<(), Error> {
-    match (filed, received.replay_of) {
+    match (filed, replay_of) {
         (Filed::Quarantined(fault), None) => {
             batch.put_plain(rows::quarantine(seq)?, Some(rows::encode(fault)));
         }

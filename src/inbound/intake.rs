@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use crate::core::rules::Place;
 use crate::engine::{Reading, Received};
 use crate::hl7::{self, Charset, Message, batch, charset};
 use crate::mapping::{Choice, Chosen, Input, Outcome, Site, Trace};
+
+/// How many senders of one feed are remembered; a feed has one or two, an interface engine some dozen.
+const SENDERS_MAX: usize = 256;
 
 /// Where messages of one feed are read.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Intake {
     pub processing_ids: Vec<String>,
     /// When a message was last stored, in milliseconds; the start counts as one.
     pub heard_at: AtomicI64,
+    /// With `auto`, the mapping that recognised a message of each sender (MSH-3 and MSH-4).
+    pub senders: Mutex<BTreeMap<String, String>>,
     /// What can be replaced while running.
     pub live: RwLock<Arc<Live>>,
 }
@@ -103,12 +108,12 @@ impl Intake {
     /// The mapping and places in force.
     #[must_use]
     pub fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces mapping and places.
     pub fn reload(&self, live: Live) {
-        *self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(live);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
     /// Reads a frame.
@@ -178,7 +183,7 @@ impl Intake {
         let live = self.live();
         let mut received = self.received(raw, peer, Reading::NoEvent(String::new()));
         name(&mut received, &header);
-        let chosen = live.mapping.of(&msg, &self.source);
+        let chosen = self.choose(&live, &msg, &received.sender);
         received.mapping = chosen.mapping.name().to_owned();
         received.mapping_hash = chosen.mapping.hash().to_owned();
         received.detected = chosen.because.map(str::to_owned);
@@ -191,11 +196,35 @@ impl Intake {
         received.trace = trace.into_stored();
         let (reading, trouble) = match outcome {
             Outcome::Claims(claims) => (Reading::Claims(claims), Trouble::None),
-            Outcome::NoEvent(reason) => (Reading::NoEvent(reason.sentence), Trouble::None),
+            Outcome::NoEvent(reason) => {
+                let said = format!("{} ({})", reason.sentence, reason.code);
+                (Reading::NoEvent(said), Trouble::None)
+            }
             Outcome::Failed(fault) => (Reading::Fault(fault.to_string()), Trouble::Mapping),
         };
         received.reading = reading;
         Parsed { received, request: Some(msg), trouble }
+    }
+
+    /// The mapping for a message. One that tells nothing of its dialect is read as the sender's others
+    /// were: dialects call the same numbers by different names.
+    fn choose<'l>(&self, live: &'l Live, msg: &Message, sender: &str) -> Chosen<'l> {
+        let chosen = live.mapping.of(msg, &self.source);
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if chosen.is_recognised {
+            if senders.len() < SENDERS_MAX && !senders.contains_key(sender) {
+                senders.insert(sender.to_owned(), chosen.mapping.name().to_owned());
+            }
+            return chosen;
+        }
+        let known = senders.get(sender).and_then(|name| live.mapping.named(name));
+        match known.filter(|_| chosen.because.is_some()) {
+            Some(mapping) => {
+                let because = Some("an earlier message of the same sender was recognised");
+                Chosen { mapping, because, is_recognised: false }
+            }
+            None => chosen,
+        }
     }
 
     /// What is known about the feed besides its messages.

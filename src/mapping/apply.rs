@@ -133,7 +133,7 @@ impl Mapping {
                     claim.quiet = claim.quiet.or(suppressed);
                     claim.share = claims::Share {
                         patients: share.patients,
-                        occurrence: share.scope.time.max(1),
+                        occurrence: share.occurrence.max(1),
                         occurrences: share.times,
                     };
                     claims.push(claim);

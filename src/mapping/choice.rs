@@ -35,6 +35,8 @@ pub struct Chosen<'a> {
     pub mapping: &'a Arc<Mapping>,
     /// Why; nothing if settings name it.
     pub because: Option<&'a str>,
+    /// Whether it recognised the message itself.
+    pub is_recognised: bool,
 }
 
 impl Choice {
@@ -59,11 +61,16 @@ impl Choice {
     #[must_use]
     pub fn of<'m>(&self, input: impl Into<Input<'m>>, source: &SourceName) -> Chosen<'_> {
         match self {
-            Self::Named(mapping) => Chosen { mapping, because: None },
+            Self::Named(mapping) => Chosen { mapping, because: None, is_recognised: false },
             Self::Auto { library, fallback } => match library.detect(input, source) {
-                Some(found) => Chosen { mapping: found.mapping, because: Some(found.because) },
+                Some(found) => Chosen {
+                    mapping: found.mapping,
+                    because: Some(found.because),
+                    is_recognised: true,
+                },
                 None => {
-                    Chosen { mapping: fallback, because: Some("no dialect recognises the message") }
+                    let because = Some("no dialect recognises the message");
+                    Chosen { mapping: fallback, because, is_recognised: false }
                 }
             },
         }

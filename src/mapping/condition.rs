@@ -121,7 +121,19 @@ impl Condition {
             let label = at.as_text().unwrap_or_default();
             let path = path?;
             found.extend(tests.into_iter().map(|test| Self::Path {
-                path: path.clone(),
+                path: match &test {
+                    // Whether anything is there is asked of the whole field.
+                    Test::Present(_) | Test::Null(_) => path.clone(),
+                    Test::In(_)
+                    | Test::Prefix(_)
+                    | Test::Suffix(_)
+                    | Test::Contains(_)
+                    | Test::Glob(_)
+                    | Test::Regex(_)
+                    | Test::IsTime(_)
+                    | Test::AtLeast(_)
+                    | Test::Below(_) => path.clone().into_component(),
+                },
                 label: label.to_owned(),
                 test,
             }));
@@ -236,7 +248,17 @@ fn triggers(node: Node<'_>) -> Vec<Trigger> {
 }
 
 fn tests(table: &Table<'_>) -> Vec<Test> {
-    let folded = |key| table.text(key).map(|text| Folded::new(&text));
+    let folded = |key| {
+        let text = Folded::new(&table.text(key)?);
+        // It would hold for every text there is.
+        let is_empty = text.as_str().trim_matches('*').is_empty() && key != "equals";
+        if is_empty {
+            table.fault(format!(
+                "{key} is compared without blanks, _ and -, and nothing is left; write a regex"
+            ));
+        }
+        Some(text)
+    };
     let flag = |key| table.get(key)?.flag();
     let any =
         |node: Node<'_>| Test::In(node.texts().iter().map(|text| Folded::new(text)).collect());

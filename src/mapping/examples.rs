@@ -45,7 +45,13 @@ fn check(mapping: &Mapping, example: &Example) -> Option<Fault> {
         return fault(format!("{} events were expected, {} came", expected.len(), events.len()));
     }
     let mut pairs = expected.iter().zip(&events);
-    pairs.find_map(|(expected, event)| difference("", expected, event)).and_then(fault)
+    let differs = |(expected, event): (&Value, &Value)| {
+        let told = difference("", expected, event)?;
+        let wants_event = expected.get("event").is_some_and(|event| !event.is_null());
+        let why = event.get("reason").and_then(Value::as_str).filter(|_| wants_event);
+        Some(why.map_or_else(|| told.clone(), |why| format!("{told}: {why}")))
+    };
+    pairs.find_map(differs).and_then(fault)
 }
 
 /// The message of an example.

@@ -59,6 +59,8 @@ pub(super) struct Scope {
 pub(super) struct Share {
     pub(super) scope: Scope,
     pub(super) patients: u16,
+    /// Which of the times, from 1.
+    pub(super) occurrence: u16,
     pub(super) times: u16,
 }
 
@@ -157,7 +159,8 @@ impl<'m> Lines<'m> {
         let mut shares = Vec::with_capacity(1);
         for schedule in self.schedules(times)? {
             for (patient, count) in self.patients(patients, &schedule)? {
-                let times = if times { self.times(&schedule) } else { 1 };
+                let at = if times { self.times(&schedule) } else { Vec::new() };
+                let times = at.len().max(1);
                 if shares.len() + times > EVENTS_MAX {
                     return Err(shares.len() + times);
                 }
@@ -167,11 +170,11 @@ impl<'m> Lines<'m> {
                 }
                 let mut hidden: Vec<usize> = schedule.iter().chain(&patient).copied().collect();
                 hidden.sort_unstable();
-                for time in 1..=u16::try_from(times).unwrap_or(u16::MAX) {
-                    let time = if times > 1 { time } else { 0 };
+                let at = if times > 1 { at } else { vec![0] };
+                for (occurrence, time) in (1..=u16::MAX).zip(at) {
                     let scope = Scope { hidden: hidden.clone(), time };
                     let times = u16::try_from(times).unwrap_or(u16::MAX);
-                    shares.push(Share { scope, patients: count, times });
+                    shares.push(Share { scope, patients: count, occurrence, times });
                 }
             }
         }
@@ -236,16 +239,37 @@ impl<'m> Lines<'m> {
         Ok((0..groups.len()).map(|own| (others(own), count)).collect())
     }
 
-    /// How many times are told: repetitions of SCH-11, or TQ1 segments; at least one.
-    fn times(&self, hidden: &[usize]) -> usize {
+    /// Where the times stand: the numbers of those repetitions of SCH-11, or TQ1 segments, that hold
+    /// a time of their own.
+    fn times(&self, hidden: &[usize]) -> Vec<u16> {
         let is_seen = |(number, _): &(usize, &Line)| !is_among(hidden, *number);
-        let timing = self.named(SegmentName::TQ1).filter(is_seen).count();
+        let separators = self.msg.separators();
+        let timing = self.named(SegmentName::TQ1).filter(is_seen);
+        let timing = timing.map(|(_, line)| self.field(line, 7).map_or("", |field| field.1));
+        let timing = distinct(timing);
         let schedule = self.named(SegmentName::SCH).find(is_seen);
         let field = schedule.and_then(|(_, line)| self.field(line, 11));
-        let repetition = self.msg.separators().repetition;
-        let repeated = field.map_or("", |field| field.1).split(repetition);
-        repeated.filter(|text| !text.trim().is_empty()).count().max(timing).max(1)
+        let repeated = field.map_or("", |field| field.1).split(separators.repetition);
+        // TQ.4; some systems put the time into the first component.
+        let part = |text: &'m str| text.split(separators.component).nth(3).unwrap_or(text);
+        let repeated = distinct(repeated.map(part));
+        if repeated.len() >= timing.len() { repeated } else { timing }
     }
+}
+
+/// The numbers, from 1, of texts that hold something and that no earlier one is equal to.
+fn distinct<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<u16> {
+    let mut seen = BTreeSet::new();
+    let mut at = Vec::new();
+    for (number, text) in (1..=u16::MAX).zip(texts) {
+        let text = text.trim();
+        let holds = text.bytes().any(|byte| byte.is_ascii_digit());
+        // Far more than are read; the rest is counted by nobody.
+        if holds && at.len() <= EVENTS_MAX && seen.insert(text) {
+            at.push(number);
+        }
+    }
+    at
 }
 
 /// Whether a number is among others, which are in order.

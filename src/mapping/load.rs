@@ -101,8 +101,12 @@ impl Library {
             mapping.is_for(&view)
                 && mapping.detect.as_ref().is_some_and(|detect| detect.when.holds(&view))
         };
-        let rank =
-            |mapping: &&Arc<Mapping>| mapping.detect.as_ref().map_or(0, |detect| detect.rank);
+        // A site's own mapping knows its EHR better than any that is shipped.
+        let rank = |mapping: &&Arc<Mapping>| {
+            let is_shipped = |file: &String| SHIPPED.iter().any(|(shipped, _)| shipped == file);
+            let is_own = !mapping.files.first().is_some_and(is_shipped);
+            (is_own, mapping.detect.as_ref().map_or(0, |detect| detect.rank))
+        };
         // Of equal ranks the first name wins, so that the choice is the same at every start.
         let mapping = self.0.values().filter(recognised).rev().max_by_key(rank)?;
         let because = mapping.detect.as_ref().map_or("", |detect| detect.reason.as_str());

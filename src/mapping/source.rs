@@ -138,6 +138,19 @@ impl Entry {
             if !is_whole(output.kind()) {
                 *spot = spot.clone().into_component();
             }
+            if let Spot::Hl7(path) = spot
+                && path.component.is_some()
+                && is_whole(output.kind())
+                && output.kind() != Kind::Ids
+            {
+                node.fault(format!(
+                    "{} is read as a whole: write {}-{}, and which components are meant beside it",
+                    output.name(),
+                    path.segment,
+                    path.field
+                ));
+                return None;
+            }
             if let (Options::Ids(id), Spot::Hl7(path)) = (&mut source.options, spot) {
                 // The system stands beside the identifier: the whole repetition is read.
                 id.value = At::Component(path.component.take().unwrap_or(1));

@@ -165,7 +165,9 @@ impl<'m> View<'m> {
     pub(super) fn shares(&self, patients: bool, times: bool) -> Result<Vec<Share>, usize> {
         match &self.body {
             Body::Hl7(lines) => lines.shares(patients, times),
-            Body::Json(_) => Ok(vec![Share { patients: 1, times: 1, ..Share::default() }]),
+            Body::Json(_) => {
+                Ok(vec![Share { patients: 1, occurrence: 1, times: 1, ..Share::default() }])
+            }
         }
     }
 

@@ -311,6 +311,16 @@ fn what_is_wrong_with_the_new_constructs_is_told() {
     for (text, wanted) in [
         ("[defaults]\nzone = \"Mars\"", "is no time zone"),
         ("[defaults]\nname_case = \"upper\"", "names are written \"title\""),
+        ("[patient]\nphone = [\"PID-13.1\"]", "patient.phone is read as a whole: write PID-13"),
+        ("[patient]\nname = { path = \"PID-5.1\" }", "patient.name is read as a whole"),
+        (
+            "[appointment]\ntype = { path = \"SCH-8\", when = { path = \"PV1-2\", contains = \"-\" } }",
+            "nothing is left; write a regex",
+        ),
+        (
+            "[appointment]\ntype = { path = \"SCH-8\", when = { path = \"PV1-2\", matches = \"*\" } }",
+            "nothing is left",
+        ),
         ("[tables.status]\nbooked = [\"X Y\"]\narrived = [\"xy\"]", "cannot mean both"),
         ("[message]\npatients = \"all\"", "\"each\" or \"first\""),
         ("[detect]\nreason = \"x\"", "detection needs when and reason"),
@@ -343,4 +353,41 @@ fn what_is_wrong_with_the_new_constructs_is_told() {
         let told = faults(text);
         assert!(told.contains(wanted), "{wanted}\n---\n{told}");
     }
+}
+
+#[test]
+fn a_condition_looks_at_the_first_component_as_a_source_does() {
+    let text = siu("S12", &[START], "TQ1|1||||||202612020800");
+    for version in ["2.5^DEU", "2.5.1^AUS&&ISO3166_1"] {
+        let json = read(&own(""), &text.replace("|P|2.4", &format!("|P|{version}")));
+        assert_eq!(json["appointment"]["start"], "2026-12-02T08:00:00-06:00", "{version}");
+    }
+}
+
+#[test]
+fn only_times_that_differ_are_counted() {
+    for (sch, more, starts) in [
+        ("^^^202612010930~^^^202612010930", "", 1),
+        ("^^^202612010930~\"\"", "", 1),
+        ("^^^202612010930~^^^^^R", "AIS|1||X|202612010800", 1),
+        ("^^^202612010930~~^^^202612080930", "AIS|1||X|202612010800", 2),
+        ("", "TQ1|1||||||202612010930\rTQ1|2||||||202612010930", 1),
+        ("", "TQ1|1||||||202612010930\rTQ1|2", 1),
+    ] {
+        let all = events(&own(""), &siu("S12", &[(11, sch)], more));
+        assert_eq!(all.len(), starts, "{sch} {more}");
+        assert!(all.iter().all(|event| {
+            event["appointment"]["start"].as_str().unwrap().ends_with("T09:30:00-06:00")
+        }));
+    }
+}
+
+#[test]
+fn what_is_suppressed_can_be_seen() {
+    let mapping =
+        own("[[suppress_if]]\ncode = \"all\"\nreason = \"nobody\"\nwhen = { trigger = \"S14\" }");
+    assert_eq!(read(&mapping, &siu("S14", &[], ""))["suppressed"], "nobody");
+    assert_eq!(read(&mapping, &siu("S12", &[START], "")).get("suppressed"), None);
+    let day = read(&own(""), &siu("S12", &[(11, "^^^20261201")], ""));
+    assert_eq!(day["appointment"]["date_only"], true);
 }

@@ -106,7 +106,9 @@ fn settle(dtm: &Dtm, zones: Zones) -> (LocalTime, ZoneFrom) {
         return (LocalTime::settle(dtm.local, zone), from);
     };
     let mut time = LocalTime::settle(dtm.local, zone);
-    let shown = if zone == Zone::UTC { zones.of_place().0 } else { zones.place.unwrap_or(zone) };
+    let counts = zone.offset_at(time.instant).local_minus_utc() == 0
+        && !matches!(zone, Zone::Iana(tz) if tz.name().contains('/') && !tz.name().starts_with("Etc/"));
+    let shown = if counts { zones.of_place().0 } else { zones.place.unwrap_or(zone) };
     time.local = shown.local(time.instant);
     time.zone = shown;
     (time, ZoneFrom::Dialect(zone))
