@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// One thing that is wrong with a mapping file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// The file, as it was named when it was read.
     pub file: String,

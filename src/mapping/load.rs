@@ -1,6 +1,6 @@
 //! The library of mappings: those shipped with the program, and the site's own beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::compile::{Mapping, compile};
@@ -73,12 +73,8 @@ impl Library {
             return Ok(library);
         }
         // A fault of a parent is met again by each child.
-        let mut seen = Vec::new();
-        faults.retain(|fault| {
-            let is_new = !seen.contains(fault);
-            seen.push(fault.clone());
-            is_new
-        });
+        let mut seen = BTreeSet::new();
+        faults.retain(|fault| seen.insert(fault.clone()));
         Err(faults)
     }
 
