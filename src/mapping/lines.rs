@@ -308,9 +308,9 @@ mod tests {
 
     #[test]
     fn each_time_is_an_event() {
-        let text = "SCH|1||||||||||a~b\rPID|1";
+        let text = "SCH|1||||||||||8~9\rPID|1";
         assert_eq!(shares(text), [(vec![], 1, 1, 2), (vec![], 2, 1, 2)]);
-        assert_eq!(shares("SCH|1\rTQ1|1\rTQ1|2\rPID|1\rPID|2").len(), 4);
+        assert_eq!(shares("SCH|1\rTQ1|1||||||8\rTQ1|2||||||9\rPID|1\rPID|2").len(), 4);
     }
 
     #[test]
