@@ -182,6 +182,7 @@ impl Metrics {
             Verdict::NotStored(_) => "not_stored",
             Verdict::Stored { is_repeated: true, .. } => "repeated",
             Verdict::Stored { filed: Filed::Events(_), .. } => "event",
+            Verdict::Stored { filed: Filed::Noted(_), .. } => "noted",
             Verdict::Stored { filed: Filed::NoEvent(_), .. } => "no_event",
             Verdict::Stored { filed: Filed::Quarantined(_), .. } => "quarantined",
         };

@@ -64,6 +64,7 @@ fn message(control_id: &str, claims: Vec<Claim>) -> Received {
         raw: control_id.as_bytes().to_vec(),
         reading: Reading::Claims(claims.into_iter().map(stamped).collect()),
         replay_of: None,
+        sameness: appointd::engine::Sameness::Bytes,
     }
 }
 

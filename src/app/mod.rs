@@ -18,6 +18,7 @@ pub use assemble::{choices_of, lane_options, library_of, mapping_files, twilio_o
 
 use crate::clock::Clock;
 use crate::core::rules::Rules;
+use crate::engine::rows::Lane;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
 use crate::inbound::intake::{Intake, Live};
@@ -151,7 +152,8 @@ impl App {
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
-        for name in handle.view().destinations().map_err(|e| Error::Setup(e.to_string()))? {
+        for lane in handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))? {
+            let Lane::Hl7(name) = lane else { continue };
             if settings.destinations.iter().all(|destination| destination.name != name) {
                 // What waits for a destination that is gone fails, with a task for staff.
                 warn!(destination = %name, "A destination is gone; what waits for it is given up");

@@ -3,6 +3,7 @@
 //! Status (what the EHR says) and disposition (how far the reminders have come) are two things, and
 //! a patient's wish that is on its way to the EHR is a third.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::TimeDelta;
@@ -85,6 +86,56 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// What the patient has answered to being invited, where the EHR keeps it apart from the status
+/// (FHIR R4, Appointment.participant.status).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Participation {
+    /// Nothing yet.
+    NeedsAction,
+    /// Perhaps.
+    Tentative,
+    /// Coming.
+    Accepted,
+    /// Not coming; the appointment still stands.
+    Declined,
+}
+
+impl Participation {
+    /// The name used in mappings and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NeedsAction => "needs_action",
+            Self::Tentative => "tentative",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+/// The resource that an appointment is at a FHIR server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its id there.
+    pub id: String,
+    /// The version that was read last, if the server counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Held {
+    /// Whether this is an older version than another; only numbers tell.
+    #[must_use]
+    pub fn is_older(&self, than: &Self) -> bool {
+        let number = |held: &Self| held.version.as_ref().and_then(|v| v.parse::<u64>().ok());
+        match (number(self), number(than)) {
+            (Some(own), Some(other)) => self.id == than.id && own < other,
+            (Some(_) | None, _) => false,
+        }
     }
 }
 
@@ -301,6 +352,15 @@ pub struct Appointment {
     pub provider: Option<Provider>,
     /// Whom to call about it.
     pub callback_phone: Option<String>,
+    /// What the patient has answered, where the EHR keeps that apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participation: Option<Participation>,
+    /// What it is at FHIR servers, by server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<SourceName, Held>,
+    /// The appointment that came in its place, by the EHR's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<AppointmentKey>,
     /// For whom.
     pub patient: Patient,
     /// When the newest message applied was made (MSH-7).
@@ -355,7 +415,11 @@ impl Appointment {
     /// Whether the patient is expected and has not asked to be let off.
     #[must_use]
     pub fn awaits_patient(&self, now: Timestamp) -> bool {
-        self.status.is_open() && !self.is_past(now) && !self.has_wish(WishKind::Cancel)
+        self.status.is_open()
+            && !self.is_past(now)
+            && !self.has_wish(WishKind::Cancel)
+            && self.participation != Some(Participation::Declined)
+            && self.replaced_by.is_none()
     }
 
     /// Whether the patient has asked for this and the EHR has not refused.

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::appointment::{Location, Provider, Status};
+use super::appointment::{Held, Location, Participation, Provider, Status};
 use super::field::Field;
 use super::ids::{Identifier, SourceName};
 use super::local_time::LocalTime;
@@ -70,6 +70,9 @@ impl EhrEvent {
 pub struct Origin {
     /// The feed.
     pub source: SourceName,
+    /// The feed whose numbers it speaks in: another than its own where two feeds tell of the same
+    /// appointments.
+    pub space: SourceName,
     /// `hl7v2`, `fhir` or `json`.
     pub protocol: &'static str,
     /// The message's control id (MSH-10).
@@ -103,6 +106,12 @@ pub struct AppointmentClaim {
     pub provider: Field<Provider>,
     /// Whom to call.
     pub callback_phone: Field<String>,
+    /// What the patient has answered, where the EHR keeps that apart from the status.
+    pub participation: Field<Participation>,
+    /// The resource that it is at a FHIR server.
+    pub resource: Option<Held>,
+    /// Ids of appointments in whose place it came.
+    pub replaces: Vec<String>,
 }
 
 /// What a message says about the patient.
@@ -168,6 +177,18 @@ impl Default for Share {
 }
 
 impl Claim {
+    /// Whether it comes from a feed that tells of another feed's appointments.
+    #[must_use]
+    pub fn is_second_voice(&self) -> bool {
+        self.origin.source != self.origin.space
+    }
+
+    /// Whether it says what is, not what happened: a resource does, a message does not.
+    #[must_use]
+    pub fn is_of_state(&self) -> bool {
+        self.origin.protocol == Origin::FHIR
+    }
+
     /// Renders the public JSON form.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -195,6 +216,11 @@ impl Claim {
 }
 
 impl Origin {
+    /// The protocol of HL7 v2 messages.
+    pub const HL7: &'static str = "hl7v2";
+    /// The protocol of FHIR resources.
+    pub const FHIR: &'static str = "fhir";
+
     /// Renders the `source` object of the public JSON form.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -230,6 +256,10 @@ impl AppointmentClaim {
         put(&mut out, "location", &self.location, |location| json!(location));
         put(&mut out, "provider", &self.provider, |provider| json!(provider));
         put(&mut out, "callback_phone", &self.callback_phone, |phone| json!(phone));
+        put(&mut out, "participation", &self.participation, |answer| json!(answer));
+        if !self.replaces.is_empty() {
+            out.insert("replaces".to_owned(), json!(self.replaces));
+        }
         out
     }
 }

@@ -43,21 +43,30 @@ pub fn spread(contact: &Contact, scene: &Scene, decision: &mut Decision) {
 pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let is_overdue = now > row.not_after;
     match &row.effect {
-        Effect::SendHl7(write_back) if !is_wished(write_back, scene) => {
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+            if !is_wished(write_back, scene) =>
+        {
             Permission::Never(Reason::Void)
         }
         Effect::SendHl7(write_back) if is_shared(write_back, scene) => {
             Permission::Never(Reason::Shared)
         }
-        Effect::SendHl7(_) | Effect::SendSms(_) if is_overdue => Permission::Never(Reason::Overdue),
-        Effect::SendHl7(_) => Permission::Go,
+        Effect::UpdateFhir(write_back) if speaks_for_others(write_back, scene) => {
+            Permission::Never(Reason::Shared)
+        }
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_)
+            if is_overdue =>
+        {
+            Permission::Never(Reason::Overdue)
+        }
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => Permission::Go,
         Effect::SendSms(sms) => may_text(sms, scene, rules, now),
     }
 }
 
 /// Whether the patient still wishes what was to be written. An older wish that waits for its next
 /// try must not undo a newer one, nor call off the new time of a visit that was moved.
-fn is_wished(write_back: &WriteBack, scene: &Scene) -> bool {
+pub(super) fn is_wished(write_back: &WriteBack, scene: &Scene) -> bool {
     let known = scene.appointments.get(&write_back.appointment);
     let Some(wish) = known.and_then(|known| known.wish.as_ref()) else { return false };
     let is_open = match wish.state {
@@ -71,6 +80,13 @@ fn is_wished(write_back: &WriteBack, scene: &Scene) -> bool {
 fn is_shared(write_back: &WriteBack, scene: &Scene) -> bool {
     let known = scene.appointments.get(&write_back.appointment);
     known.is_some_and(|known| !known.sharing.is_alone())
+}
+
+/// Whether a change of the resource would speak for others too: of a group visit each patient's own
+/// answer can be written, but not that it is off.
+fn speaks_for_others(write_back: &WriteBack, scene: &Scene) -> bool {
+    let known = scene.appointments.get(&write_back.appointment);
+    known.is_some_and(|known| known.sharing.forbids(write_back.wish))
 }
 
 /// Leaves in a reminder the appointments that it still may speak of, if any is left; the words are

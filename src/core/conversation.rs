@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{Appointment, Wish, WishKind, WishState};
+use super::appointment::{Appointment, Notice, Wish, WishKind, WishState};
 use super::consent::spread;
 use super::contact::{ConsentCause, Contact, Question};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -211,6 +211,12 @@ impl Talk<'_> {
         let mut after = appointment.clone();
         after.remember(self.scene.seq);
         let (event, text) = match intent {
+            Intent::Confirm if after.unsent_notice == Some(Notice::Rescheduled) => {
+                // It is about a start that is no longer so; the new one is about to be told.
+                let key = after.key.clone();
+                self.decision.explain(Some(key), "REPLY", Reason::TimeChanged);
+                return;
+            }
             Intent::Confirm => {
                 self.wish(&mut after, WishKind::Confirm);
                 ("CONFIRM", TextKind::ConfirmNoted)
@@ -241,21 +247,31 @@ impl Talk<'_> {
             return;
         }
         after.wish = Some(Wish { kind, requested_at: self.now, state: WishState::Requested });
-        if !after.sharing.is_alone() {
+        let destination = self.rules.routes.get(&after.source);
+        let is_server = destination.is_some_and(|name| self.rules.is_server(name));
+        let is_others =
+            if is_server { after.sharing.forbids(kind) } else { !after.sharing.is_alone() };
+        if is_others {
             return self.by_hand(after);
         }
-        let Some(destination) = self.rules.routes.get(&after.source) else {
+        let Some(destination) = destination else {
             // Nobody else tells the practice.
             return self.task(TaskKind::EnterByHand, Some(after.key.clone()));
         };
+        let write_back = WriteBack {
+            destination: destination.clone(),
+            appointment: after.key.clone(),
+            wish: kind,
+            message: after.last_message,
+            control_id: String::new(),
+            told_start: after.start.as_ref().map(|start| start.instant),
+        };
         self.decision.effects.push(Planned {
-            effect: Effect::SendHl7(WriteBack {
-                destination: destination.clone(),
-                appointment: after.key.clone(),
-                wish: kind,
-                message: after.last_message,
-                control_id: String::new(),
-            }),
+            effect: if is_server {
+                Effect::UpdateFhir(write_back)
+            } else {
+                Effect::SendHl7(write_back)
+            },
             due: self.now,
             not_after: self.now + self.rules.delivery.write_back_for,
         });

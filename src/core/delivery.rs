@@ -134,6 +134,8 @@ pub enum Failure {
     TryLater,
     /// It will never work.
     Permanent,
+    /// What it was about is no longer so, and what is so now has been told.
+    Overtaken,
 }
 
 /// How many tries a text has that the provider took and could not deliver.
@@ -185,6 +187,10 @@ impl Outgoing {
             }
             Report::NotDone { failure, code } => {
                 self.error = Some(code.clone());
+                if *failure == Failure::Overtaken {
+                    self.state = State::Void;
+                    return;
+                }
                 let next = now + self.pause(rules);
                 self.retry_or_fail(*failure == Failure::TryLater, next);
             }
@@ -241,14 +247,14 @@ impl Outgoing {
     pub const fn is_repeatable(&self) -> bool {
         match &self.effect {
             Effect::SendSms(_) => false,
-            Effect::SendHl7(_) => true,
+            Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => true,
         }
     }
 
     fn repeats_when_in_doubt(&self) -> bool {
         match &self.effect {
             Effect::SendSms(sms) => TextKind::repeats_when_in_doubt(sms.kind),
-            Effect::SendHl7(_) => true,
+            Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => true,
         }
     }
 
@@ -311,6 +317,7 @@ mod tests {
             wish: WishKind::Confirm,
             message: None,
             control_id: "X".to_owned(),
+            told_start: None,
         }))
     }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::appointment::{Notice, WishKind};
-use super::ids::{AppointmentKey, DestinationName, Seq};
+use super::ids::{AppointmentKey, DestinationName, Seq, SourceName};
 use super::phone::PhoneNumber;
 use crate::clock::Timestamp;
 use crate::phi::Phi;
@@ -19,6 +19,36 @@ pub enum Effect {
     SendSms(Sms),
     /// Bring a patient's wish to the EHR by HL7 v2.
     SendHl7(WriteBack),
+    /// Bring a patient's wish to the EHR by changing a FHIR resource.
+    UpdateFhir(WriteBack),
+    /// Look at a FHIR server at what a notification hinted at.
+    ReadFhir(ReadAt),
+}
+
+/// Something to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReadAt {
+    /// The server.
+    pub server: SourceName,
+    /// What.
+    pub what: Hinted,
+}
+
+/// What a notification hints at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hinted {
+    /// An appointment, by its id at the server.
+    Appointment(String),
+    /// An appointment, by an identifier.
+    Identifier {
+        /// Who assigned it.
+        system: String,
+        /// The identifier.
+        value: String,
+    },
+    /// A patient, whose appointments may be told of differently now.
+    Patient(String),
 }
 
 /// A text to be sent.
@@ -187,6 +217,9 @@ pub struct WriteBack {
     pub message: Option<Seq>,
     /// MSH-10 of every try, so that the EHR can drop a repetition; empty until claimed first.
     pub control_id: String,
+    /// The start that the patient was told of and answered to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_start: Option<Timestamp>,
 }
 
 /// An effect with the times that bound it.
@@ -232,4 +265,8 @@ pub enum TaskKind {
     WriteBackFailed,
     /// A text could not be sent.
     TextFailed,
+    /// The patient declined at the EHR, where the appointment still stands.
+    Declined,
+    /// What a notification hinted at could not be looked at.
+    ReadFailed,
 }

@@ -6,13 +6,12 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{
-    Appointment, Disposition, Notice, Status, TimerKind, WishKind, WishState,
-};
+use super::appointment::{Appointment, Disposition, Notice, Participation, TimerKind, WishKind};
 use super::claim::{Claim, EhrEvent};
+use super::compare::{compare, instant, is_older, reflect};
 use super::consent::spread;
 use super::contact::{ConsentCause, Contact, HeldCancel};
-use super::effect::{About, Effect, Planned, Sms, TextKind};
+use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
 use super::merge::{fill, first_heard, merge};
 use super::phone::PhoneNumber;
@@ -22,6 +21,7 @@ use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use super::share::{Subject, registered};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 
 /// How far ahead of ours a sender's clock is believed. A message stamped later counts as stamped
 /// then, so that a slip of the year does not make everything after it out of order.
@@ -38,7 +38,7 @@ pub fn decide(
 ) -> Decision {
     let subject = subject.cloned().unwrap_or_else(|| Subject::unheard(claim));
     let before = scene.appointments.get(&subject.key);
-    let is_late = before.is_some_and(|known| claim.occurred_at < known.occurred_at);
+    let is_late = before.is_some_and(|known| is_older(claim, known));
     let mut after = match before {
         Some(known) => known.clone(),
         None => first_heard(&subject, claim, now),
@@ -47,7 +47,9 @@ pub fn decide(
         fill(&mut after, claim);
     } else {
         merge(&mut after, claim, before.is_some());
-        after.last_message = Some(scene.seq);
+        if !claim.is_of_state() {
+            after.last_message = Some(scene.seq);
+        }
         after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
     }
     after.sharing.learn(claim.share);
@@ -57,6 +59,7 @@ pub fn decide(
         Turn { before, claim, scene, rules, now, is_late, decision: Decision::default() };
     let mut contact = turn.settle_contacts(&after);
     let reason = turn.settle(&mut after, contact.as_mut(), happened);
+    turn.hear_refusal(&mut after);
     turn.carry(&mut after, contact.as_mut());
     turn.register(&subject);
     let event = happened.unwrap_or(claim.event).name();
@@ -127,6 +130,29 @@ impl Turn<'_> {
         }
     }
 
+    /// Stops reminding a patient who has declined at the EHR, and lets staff know: the visit stands,
+    /// and who is expected there will not come.
+    fn hear_refusal(&mut self, after: &mut Appointment) {
+        let declined = Some(Participation::Declined);
+        if after.participation != declined || !after.status.is_open() {
+            return;
+        }
+        after.timers.retain(|timer| timer.kind == TimerKind::Expire);
+        let was_known = self.before.is_none_or(|before| before.participation == declined);
+        // Who has cancelled by text is on the way there already.
+        if was_known || self.is_late || after.has_wish(WishKind::Cancel) {
+            return;
+        }
+        self.decision.tasks.push(Task {
+            kind: TaskKind::Declined,
+            appointment: Some(after.key.clone()),
+            phone: after.patient.phone.clone(),
+            note: Phi::new(Reason::Declined.to_string()),
+            at: self.now,
+        });
+        self.decision.explain(Some(after.key.clone()), "MODIFIED", Reason::Declined);
+    }
+
     /// Lets the row that is found by the identifiers know of this one.
     fn register(&mut self, subject: &Subject) {
         let key = subject.register.as_ref();
@@ -150,6 +176,10 @@ impl Turn<'_> {
         if happened.is_some_and(|event| event != EhrEvent::Confirmed) || phone_changed {
             after.generation += 1;
         }
+        if matches!(happened, Some(EhrEvent::Booked | EhrEvent::Rescheduled)) {
+            // It stands again, whatever came in its place.
+            after.replaced_by = None;
+        }
         let echo = happened.and_then(|event| reflect(after, event));
         self.replan(after, happened);
         let opted_out = contact.as_ref().is_some_and(|contact| contact.consent.opted_out);
@@ -168,8 +198,9 @@ impl Turn<'_> {
         {
             return Reason::Echo(wish);
         }
-        let replaced =
-            contact.as_deref().and_then(|contact| self.replaced_by(after, contact, event));
+        let replaced = self.named_before(after, event).or_else(|| {
+            contact.as_deref().and_then(|contact| self.replaced_by(after, contact, event))
+        });
         let notice = if replaced.is_some() { Notice::Rescheduled } else { notice_of(event) };
         if let Some(reason) = self.objection(after, contact.as_deref(), event, notice) {
             return reason;
@@ -177,7 +208,7 @@ impl Turn<'_> {
         let Some(contact) = contact else { return Reason::NoPhone };
         let reason = self.queue_notice(after, contact, notice);
         let Some(replaced) = replaced else { return reason };
-        self.withdraw(&replaced, contact);
+        self.withdraw(&replaced, &after.key, contact);
         Reason::RebookedInHold
     }
 
@@ -216,6 +247,9 @@ impl Turn<'_> {
             (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
             (after.start.is_none(), Reason::NoStart),
             (self.is_past(after, event), Reason::Past),
+            (self.is_first_heard_off(after), Reason::FirstHeardOff),
+            (event == EhrEvent::Canceled && after.replaced_by.is_some(), Reason::Replaced),
+            (after.participation == Some(Participation::Declined), Reason::Declined),
             (
                 self.now - self.claim.occurred_at > self.rules.notifications.stale_after,
                 Reason::Stale,
@@ -227,6 +261,11 @@ impl Turn<'_> {
             return Some(Reason::Quiet(why.clone()));
         }
         checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    /// A resource that is off when it is seen first may have been so for long.
+    fn is_first_heard_off(&self, after: &Appointment) -> bool {
+        self.before.is_none() && self.claim.is_of_state() && !after.status.is_open()
     }
 
     fn is_past(&self, after: &Appointment, event: EhrEvent) -> bool {
@@ -330,13 +369,36 @@ impl Turn<'_> {
         is_replaced.then(|| old.key.clone())
     }
 
-    /// Withdraws a cancellation notice that is still held back.
-    fn withdraw(&mut self, old: &AppointmentKey, contact: &mut Contact) {
+    /// The appointment that a new one says it came in place of, unless the patient has been told
+    /// that it is off: then this is another one.
+    fn named_before(&self, after: &Appointment, event: EhrEvent) -> Option<AppointmentKey> {
+        let is_new = self.before.is_none()
+            && matches!(event, EhrEvent::Booked | EhrEvent::Rescheduled)
+            && !self.claim.appointment.replaces.is_empty();
+        let named = |row: &&Appointment| {
+            let ids = &self.claim.appointment.replaces;
+            row.key != after.key
+                && row.patient.is_same(&after.patient)
+                && (row.resources.values().any(|held| ids.contains(&held.id))
+                    || row.ids.iter().any(|id| ids.contains(&id.value)))
+        };
+        let old = self.scene.appointments.values().filter(|_| is_new).find(named)?;
+        let is_told_off = old.status.is_off() && old.unsent_notice.is_none();
+        (!is_told_off).then(|| old.key.clone())
+    }
+
+    /// Takes an appointment out of the patient's sight: what was planned for it is void, and that it
+    /// is called off later is no news.
+    fn withdraw(&mut self, old: &AppointmentKey, new: &AppointmentKey, contact: &mut Contact) {
         let Some(old) = self.decision.row(old, self.scene) else { return };
         // The notice in the outbox belongs to this generation: it is void from now on.
         old.generation += 1;
         old.unsent_notice = None;
-        contact.held = None;
+        old.timers.retain(|timer| timer.kind == TimerKind::Expire);
+        old.replaced_by = Some(new.clone());
+        if contact.held.as_ref().is_some_and(|held| held.appointment == old.key) {
+            contact.held = None;
+        }
     }
 }
 
@@ -374,87 +436,6 @@ const fn notice_of(event: EhrEvent) -> Notice {
         EhrEvent::Canceled => Notice::Canceled,
         EhrEvent::NoShowed => Notice::NoShowed,
     }
-}
-
-/// If the EHR says what the patient had asked for, marks the wish as reflected.
-fn reflect(after: &mut Appointment, event: EhrEvent) -> Option<WishKind> {
-    let wish = after.wish.as_mut()?;
-    let is_echo = match wish.kind {
-        WishKind::Confirm => event == EhrEvent::Confirmed,
-        WishKind::Cancel => event == EhrEvent::Canceled,
-    };
-    if is_echo && wish.state != WishState::Reflected {
-        wish.state = WishState::Reflected;
-        return Some(wish.kind);
-    }
-    let is_met = wish.kind == WishKind::Confirm && after.status == Status::Confirmed;
-    match event {
-        EhrEvent::Modified if is_met => wish.state = WishState::Reflected,
-        // Who cannot come cannot come to another provider either.
-        EhrEvent::Modified | EhrEvent::Confirmed => {}
-        EhrEvent::Canceled if is_echo => {}
-        // The wish was about an appointment that is no longer what it was.
-        EhrEvent::Booked | EhrEvent::Rescheduled | EhrEvent::Canceled | EhrEvent::NoShowed => {
-            after.wish = None;
-        }
-    }
-    None
-}
-
-/// What happened, by comparing state before and after; `None` if nothing that has a name.
-fn compare(before: Option<&Appointment>, after: &Appointment, claim: &Claim) -> Option<EhrEvent> {
-    let Some(before) = before else { return Some(claim.event) };
-    if before.status != after.status {
-        match after.status {
-            Status::Canceled | Status::EnteredInError if !before.status.is_off() => {
-                return Some(EhrEvent::Canceled);
-            }
-            Status::NoShow => return Some(EhrEvent::NoShowed),
-            Status::Booked | Status::Confirmed if before.status.is_off() => {
-                // Back at the same time is a booking; at another one it has moved.
-                let moved = before.start.is_some() && instant(before) != instant(after);
-                return Some(if moved { EhrEvent::Rescheduled } else { EhrEvent::Booked });
-            }
-            Status::Booked if before.status == Status::Pending => return Some(EhrEvent::Booked),
-            Status::Booked
-            | Status::Confirmed
-            | Status::Pending
-            | Status::Arrived
-            | Status::Fulfilled
-            | Status::Canceled
-            | Status::EnteredInError => {}
-        }
-    }
-    if !after.status.is_open() {
-        return None;
-    }
-    if instant(before) != instant(after) {
-        return Some(EhrEvent::Rescheduled);
-    }
-    // Another place is news even when the visit is confirmed there.
-    if is_visibly_changed(before, after) {
-        return Some(EhrEvent::Modified);
-    }
-    let is_confirmed = before.status != after.status && after.status == Status::Confirmed;
-    is_confirmed.then_some(EhrEvent::Confirmed)
-}
-
-fn instant(appointment: &Appointment) -> Option<(Timestamp, bool)> {
-    appointment.start.as_ref().map(|start| (start.instant, start.date_only))
-}
-
-/// Whether the patient would notice: another place, provider or kind of visit. A value that was not
-/// known before is news to us, not to the patient.
-fn is_visibly_changed(before: &Appointment, after: &Appointment) -> bool {
-    fn differs<T: PartialEq>(before: Option<&T>, after: Option<&T>) -> bool {
-        matches!((before, after), (Some(before), Some(after)) if before != after)
-    }
-    let code = |a: &Appointment| a.location.as_ref().map(|l| l.code.clone());
-    let who =
-        |a: &Appointment| a.provider.as_ref().map(|p| p.id.clone().or_else(|| p.family.clone()));
-    differs(code(before).as_ref(), code(after).as_ref())
-        || differs(who(before).as_ref(), who(after).as_ref())
-        || differs(before.visit_type.as_ref(), after.visit_type.as_ref())
 }
 
 /// The phones whose rows a claim about `before` may touch.

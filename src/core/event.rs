@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
 use super::delivery::Report;
-use super::ids::{AppointmentKey, OutboxId};
+use super::feed::{FeedReport, Notified};
+use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::phone::PhoneNumber;
 use crate::phi::Phi;
 
@@ -36,6 +37,15 @@ pub enum Event {
         outbox: OutboxId,
         /// How it went.
         report: Report,
+    },
+    /// A FHIR server told that something changed.
+    Notified(Box<Notified>),
+    /// Something was done at, or heard of, a FHIR server.
+    FeedReported {
+        /// Which.
+        server: SourceName,
+        /// What.
+        report: FeedReport,
     },
     /// An operator wants a reminder sent now.
     RemindNow {

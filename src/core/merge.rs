@@ -3,7 +3,9 @@
 //! Fields only: what a message says, deletes or leaves alone. What that amounts to, and what a
 //! patient hears of it, is decided in [`super::ehr`].
 
-use super::appointment::{Appointment, Disposition, Patient, Status};
+use std::collections::BTreeMap;
+
+use super::appointment::{Appointment, Disposition, Participation, Patient, Status};
 use super::claim::{Claim, EhrEvent, PatientClaim};
 use super::field::Field;
 use super::ids::Identifier;
@@ -15,7 +17,7 @@ use crate::phi::Phi;
 pub(super) fn first_heard(subject: &Subject, claim: &Claim, now: Timestamp) -> Appointment {
     Appointment {
         key: subject.key.clone(),
-        source: claim.origin.source.clone(),
+        source: claim.origin.space.clone(),
         ids: Vec::new(),
         sharing: Sharing { part: subject.part.clone(), ..Sharing::default() },
         generation: 0,
@@ -28,6 +30,9 @@ pub(super) fn first_heard(subject: &Subject, claim: &Claim, now: Timestamp) -> A
         location: None,
         provider: None,
         callback_phone: None,
+        participation: None,
+        resources: BTreeMap::new(),
+        replaced_by: None,
         patient: Patient::default(),
         occurred_at: claim.occurred_at,
         last_message: None,
@@ -62,21 +67,45 @@ pub(super) fn merge(after: &mut Appointment, claim: &Claim, is_known: bool) {
     }
     said.end.update(&mut after.end);
     said.duration_minutes.update(&mut after.duration_minutes);
+    let held = Said { status: after.status, participation: after.participation };
+    after.status = next_status(held, claim, is_known, moved);
+    said.participation.update(&mut after.participation);
+    remember_resource(after, claim);
+    if claim.is_second_voice() {
+        // What the other feed calls places and people would look like a change.
+        fill(after, claim);
+        said_of_death(&mut after.patient, claim);
+        return;
+    }
     said.visit_type.update(&mut after.visit_type);
     said.location.update(&mut after.location);
     said.provider.update(&mut after.provider);
     said.callback_phone.update(&mut after.callback_phone);
-    after.status = next_status(after.status, claim, is_known, moved);
     merge_patient(&mut after.patient, claim);
 }
 
+fn remember_resource(after: &mut Appointment, claim: &Claim) {
+    if let Some(resource) = &claim.appointment.resource {
+        after.resources.insert(claim.origin.source.clone(), resource.clone());
+    }
+}
+
+/// What is held of the visit before a claim.
+#[derive(Clone, Copy)]
+struct Said {
+    status: Status,
+    participation: Option<Participation>,
+}
+
 /// The status after a claim: what the message says, else what its event implies.
-fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Status {
+fn next_status(held: Said, claim: &Claim, is_known: bool, moved: bool) -> Status {
+    let Said { status: held, participation } = held;
     match (claim.event, claim.appointment.status.value()) {
         (EhrEvent::Canceled, Some(Status::EnteredInError)) => Status::EnteredInError,
         (EhrEvent::Canceled, _) => Status::Canceled,
         (EhrEvent::NoShowed, _) => Status::NoShow,
         (EhrEvent::Confirmed, _) => Status::Confirmed,
+        (_, Some(Status::Booked)) if is_known && !moved => answered(held, participation, claim),
         (_, Some(said)) => *said,
         // Said again of the same time, it takes nothing back.
         (EhrEvent::Booked | EhrEvent::Rescheduled, None)
@@ -89,6 +118,26 @@ fn next_status(held: Status, claim: &Claim, is_known: bool, moved: bool) -> Stat
         (EhrEvent::Modified, None) if moved && held == Status::Confirmed => Status::Booked,
         (EhrEvent::Modified, None) if is_known => held,
         (EhrEvent::Modified, None) => Status::Booked,
+    }
+}
+
+/// The status of a booked visit by the patient's answer to it. Only the change to "accepted" says
+/// something: many EHRs book every participant as accepted.
+fn answered(held: Status, before: Option<Participation>, claim: &Claim) -> Status {
+    if claim.is_second_voice() && held == Status::Confirmed {
+        // The first voice knows more than that it is booked.
+        return held;
+    }
+    let Some(now) = claim.appointment.participation.value() else { return Status::Booked };
+    let was_asked = matches!(
+        before,
+        Some(Participation::NeedsAction | Participation::Tentative | Participation::Declined)
+    );
+    let is_accepted = *now == Participation::Accepted;
+    if is_accepted && (was_asked || held == Status::Confirmed) {
+        Status::Confirmed
+    } else {
+        Status::Booked
     }
 }
 
@@ -109,7 +158,11 @@ fn merge_patient(held: &mut Patient, claim: &Claim) {
     said.family.update(&mut held.family);
     said.phone.update(&mut held.phone);
     said.language.update(&mut held.language);
-    match said.deceased {
+    said_of_death(held, claim);
+}
+
+const fn said_of_death(held: &mut Patient, claim: &Claim) {
+    match claim.patient.deceased {
         Field::Absent => {}
         Field::Null => held.deceased = false,
         Field::Value(deceased) => held.deceased = deceased,

@@ -5,6 +5,7 @@
 
 pub mod appointment;
 pub mod claim;
+mod compare;
 pub mod consent;
 pub mod contact;
 pub mod conversation;
@@ -12,6 +13,7 @@ pub mod delivery;
 pub mod effect;
 pub mod ehr;
 pub mod event;
+pub mod feed;
 pub mod field;
 pub mod ids;
 pub mod local_time;
@@ -55,6 +57,8 @@ pub fn decide(
         Event::DeliveryReported { outbox, report } => {
             sending::report(outbox, report, scene, rules, now)
         }
+        Event::Notified(notified) => feed::hear(notified, scene, rules, now),
+        Event::FeedReported { server, report } => feed::report(server, report, scene, now),
         Event::RemindNow { appointment } => timer::remind_now(appointment, scene, rules, now),
     }
 }

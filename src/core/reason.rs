@@ -108,6 +108,24 @@ pub enum Reason {
     Overdue,
     /// Several patients or times share the appointment's number: staff have a task.
     Shared,
+    /// The patient declined at the EHR, where the appointment stands; staff have a task.
+    Declined,
+    /// Another appointment came in its place, by the EHR's word.
+    Replaced,
+    /// It was off when it was first heard of, so that nobody waits for news of it.
+    FirstHeardOff,
+    /// The server was heard of.
+    Heard,
+    /// The server is asked for what was hinted at.
+    ReadPlanned,
+    /// The server will be asked anyway, and has not been yet.
+    ReadPlannedBefore,
+    /// The server is searched for what changed.
+    SearchPlanned,
+    /// Events are missing; the server is searched for what changed.
+    EventsMissing,
+    /// The patient answered to a start that is no longer true; the new one is told.
+    TimeChanged,
     /// There is no such appointment or effect.
     Unknown,
 }
@@ -169,6 +187,15 @@ impl fmt::Display for Reason {
             Self::Shared => {
                 "several patients or times share the number, so that a message would speak for all"
             }
+            Self::Declined => "the patient declined at the EHR; staff have a task",
+            Self::Replaced => "another appointment has come in its place",
+            Self::FirstHeardOff => "it was off already when it was first heard of",
+            Self::Heard => "the server was heard of",
+            Self::ReadPlanned => "the server will be asked for it",
+            Self::ReadPlannedBefore => "the server is to be asked for it already",
+            Self::SearchPlanned => "the server will be searched",
+            Self::EventsMissing => "events are missing; the server will be searched",
+            Self::TimeChanged => "the start has changed since the patient was told",
             Self::Unknown => "not known here",
         };
         f.write_str(text)

@@ -27,8 +27,28 @@ pub struct Rules {
     pub delivery: DeliveryRules,
     /// Where wishes of patients go, by source.
     pub routes: BTreeMap<SourceName, DestinationName>,
+    /// FHIR servers, which are sources and destinations by one name.
+    pub servers: BTreeMap<SourceName, ServerRules>,
     /// The texts.
     pub texts: Texts,
+}
+
+/// What decisions depend on at a FHIR server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerRules {
+    /// What its numbers of events are worth.
+    pub event_numbers: EventNumbers,
+}
+
+/// How a server numbers the events of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventNumbers {
+    /// One after the other, so that a missing one is seen.
+    Monotonic,
+    /// Anew in each notification.
+    PerBundle,
+    /// In no way that tells anything.
+    Ignore,
 }
 
 /// The practice that texts.
@@ -130,6 +150,18 @@ pub struct DeliveryRules {
 }
 
 impl Rules {
+    /// What a server's numbers of events are worth.
+    #[must_use]
+    pub fn event_numbers(&self, server: &SourceName) -> EventNumbers {
+        self.servers.get(server).map_or(EventNumbers::Ignore, |rules| rules.event_numbers)
+    }
+
+    /// Whether a destination is a FHIR server.
+    #[must_use]
+    pub fn is_server(&self, destination: &DestinationName) -> bool {
+        self.servers.keys().any(|server| server.as_str() == destination.as_str())
+    }
+
     /// The place that a code stands for.
     #[must_use]
     pub fn place(&self, code: &str) -> Option<&Place> {

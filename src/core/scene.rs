@@ -4,13 +4,14 @@
 //! is a scene's rows as they are to be from now on, with what is to be done outside and why. Both
 //! are plain values, so that every rule is testable as a function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::appointment::Appointment;
 use super::contact::Contact;
 use super::delivery::Outgoing;
-use super::effect::{Planned, Task};
-use super::ids::{AppointmentKey, OutboxId, Seq};
+use super::effect::{Planned, ReadAt, Task};
+use super::feed::Feed;
+use super::ids::{AppointmentKey, OutboxId, Seq, SourceName};
 use super::phone::PhoneNumber;
 use super::reason::{Outcome, Reason};
 
@@ -27,6 +28,10 @@ pub struct Scene {
     pub contacts: BTreeMap<PhoneNumber, Contact>,
     /// Rows of the outbox by id.
     pub outbox: BTreeMap<OutboxId, Outgoing>,
+    /// FHIR servers by name.
+    pub feeds: BTreeMap<SourceName, Feed>,
+    /// Looks at servers that are planned and not yet begun: they will see what is new as well.
+    pub planned: BTreeSet<ReadAt>,
 }
 
 /// What is to be.
@@ -38,6 +43,8 @@ pub struct Decision {
     pub contacts: Vec<Contact>,
     /// Rows of the outbox to be written.
     pub outbox: Vec<Outgoing>,
+    /// FHIR servers to be written.
+    pub feeds: Vec<Feed>,
     /// New effects.
     pub effects: Vec<Planned>,
     /// New tasks for people.
@@ -86,5 +93,11 @@ impl Scene {
     #[must_use]
     pub fn contact(&self, phone: &PhoneNumber) -> Contact {
         self.contacts.get(phone).cloned().unwrap_or_else(|| Contact::new(phone.clone()))
+    }
+
+    /// What is known of a FHIR server, new if nothing is.
+    #[must_use]
+    pub fn feed(&self, server: &SourceName) -> Feed {
+        self.feeds.get(server).cloned().unwrap_or_else(|| Feed::new(server.clone()))
     }
 }

@@ -4,7 +4,7 @@
 //! tell the latest state; the report moves a patient's wish along and raises tasks for people.
 
 use super::appointment::{Notice, WishState};
-use super::consent::{Permission, drop_void, may_send, spread};
+use super::consent::{Permission, drop_void, is_wished, may_send, spread};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -51,17 +51,27 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
     let mut decision = Decision::default();
     row.state = State::Void;
     match &row.effect {
-        Effect::SendHl7(write_back) if reason == Reason::Overdue => {
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+            if reason == Reason::Overdue =>
+        {
             // Nobody at the practice knows of this wish yet.
             row.state = State::Failed;
             advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
             decision.tasks.push(text_failed(&row, now));
         }
-        Effect::SendHl7(write_back) if reason == Reason::Shared => {
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+            if reason == Reason::Shared =>
+        {
             advance_wish(&mut decision, write_back, scene, |_| WishState::Requested);
             decision.tasks.push(by_hand(&row, scene, now));
         }
-        Effect::SendHl7(_) | Effect::SendSms(_) => release(&mut decision, &row, scene),
+        Effect::ReadFhir(_) if reason == Reason::Overdue => {
+            row.state = State::Failed;
+            decision.tasks.push(text_failed(&row, now));
+        }
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_) => {
+            release(&mut decision, &row, scene);
+        }
     }
     decision.explain(main_appointment(&row), "SEND", reason);
     decision.outbox.push(row);
@@ -84,7 +94,8 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
             let contact = scene.contact(&sms.to);
             decision.contacts.push(noted(contact, sms, now));
         }
-        Effect::SendHl7(write_back) => {
+        Effect::ReadFhir(_) => {}
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             if write_back.control_id.is_empty() {
                 write_back.control_id = row.id.control_id();
             }
@@ -172,11 +183,18 @@ pub fn report(
         decision.contacts.push(contact);
     }
     let failed_now = row.state == State::Failed && known.state != State::Failed;
-    if let Effect::SendHl7(write_back) = &row.effect {
+    let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
+        && !known.state.is_final();
+    if let Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) = &row.effect {
+        // The new state should have ended the wish; if it has not, a person has to know.
+        let is_left = is_overtaken && is_wished(write_back, scene);
         if row.state == State::Accepted {
             advance_wish(&mut decision, write_back, scene, WishState::Acknowledged);
-        } else if failed_now {
+        } else if failed_now || is_left {
             advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
+        }
+        if is_left {
+            decision.tasks.push(text_failed(&row, now));
         }
     }
     if failed_now {
@@ -188,6 +206,7 @@ pub fn report(
         State::Accepted => Reason::Accepted,
         State::Delivered => Reason::Delivered,
         State::Failed => Reason::GivenUp(row.error.clone().unwrap_or_default()),
+        State::Void if is_overtaken => Reason::TimeChanged,
         State::Void => Reason::Void,
     };
     let subject = main_appointment(&row);
@@ -229,7 +248,8 @@ fn advance_wish(
 fn text_failed(row: &Outgoing, now: Timestamp) -> Task {
     let (kind, phone) = match &row.effect {
         Effect::SendSms(sms) => (TaskKind::TextFailed, Some(sms.to.clone())),
-        Effect::SendHl7(_) => (TaskKind::WriteBackFailed, None),
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) => (TaskKind::WriteBackFailed, None),
+        Effect::ReadFhir(_) => (TaskKind::ReadFailed, None),
     };
     Task {
         kind,
@@ -257,7 +277,10 @@ fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
 pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
     match &row.effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
-        Effect::SendHl7(write_back) => Some(write_back.appointment.clone()),
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+            Some(write_back.appointment.clone())
+        }
+        Effect::ReadFhir(_) => None,
     }
 }
 

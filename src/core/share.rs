@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::appointment::{Appointment, Patient};
+use super::appointment::{Appointment, Patient, WishKind};
 use super::claim::{Claim, EhrEvent, PatientClaim, Share};
 use super::field::Field;
 use super::ids::{AppointmentKey, Identifier, Member, Part};
@@ -64,6 +64,15 @@ impl Sharing {
         self.occurrences > 1 || self.part.occurrence > 1
     }
 
+    /// Whether a change of the one resource that all share would say more than one patient's wish.
+    #[must_use]
+    pub fn forbids(&self, wish: WishKind) -> bool {
+        match wish {
+            WishKind::Confirm => self.has_times(),
+            WishKind::Cancel => !self.is_alone(),
+        }
+    }
+
     /// Takes in how many a message tells of.
     pub(super) fn learn(&mut self, share: Share) {
         self.patients = self.patients.max(share.patients);
@@ -109,7 +118,7 @@ impl Subject {
         let nothing = Identifier::new("", Identifier::FILLER);
         let id = claim.appointment.ids.first().unwrap_or(&nothing);
         let part = Part { occurrence: claim.share.occurrence, member: None };
-        let key = AppointmentKey::of(&claim.origin.source, id).of_part(&part);
+        let key = AppointmentKey::of(&claim.origin.space, id).of_part(&part);
         Self { key, part, register: None }
     }
 

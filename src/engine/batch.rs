@@ -2,8 +2,8 @@
 //!
 //! Turns of a batch see each other's changes; a row that several of them touch is written once.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,6 +53,8 @@ pub(crate) struct Batch<'a> {
     appointments: Rows<AppointmentKey, Appointment>,
     contacts: Rows<PhoneNumber, Contact>,
     outbox: Rows<OutboxId, Outgoing>,
+    /// Rows of the outbox that are done and leave nothing behind.
+    gone: BTreeSet<OutboxId>,
     /// Of rows that were put in this batch: another turn may know them by another identifier.
     aliases: BTreeMap<Key, AppointmentKey>,
     plain: BTreeMap<Key, (Version, Option<Vec<u8>>)>,
@@ -67,6 +69,7 @@ impl<'a> Batch<'a> {
             appointments: BTreeMap::new(),
             contacts: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            gone: BTreeSet::new(),
             aliases: BTreeMap::new(),
             plain: BTreeMap::new(),
             spent: Vec::new(),
@@ -172,6 +175,13 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Takes away a row of the outbox.
+    pub(crate) fn remove_outgoing(&mut self, id: &OutboxId) -> Result<(), Error> {
+        load(self.store, &mut self.outbox, id, rows::outbox)?;
+        self.gone.insert(id.clone());
+        Ok(())
+    }
+
     /// Puts a row of the outbox whose id was made in this turn, so that there cannot be another.
     pub(crate) fn add_outgoing(&mut self, row: Outgoing) {
         let held = Held { version: None, before: None, after: Some(row.clone()) };
@@ -212,6 +222,11 @@ impl<'a> Batch<'a> {
             write(&mut commit, rows::contact(&phone)?, &held);
         }
         for (id, held) in self.outbox {
+            if self.gone.contains(&id) {
+                index_outbox(&mut commit, held.before.as_ref(), None, &self.spent)?;
+                commit.delete(rows::outbox(&id)?);
+                continue;
+            }
             let after = held.after.as_ref().or(held.before.as_ref());
             index_outbox(&mut commit, held.before.as_ref(), after, &self.spent)?;
             write(&mut commit, rows::outbox(&id)?, &held);

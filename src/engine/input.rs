@@ -9,6 +9,7 @@ use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::delivery::Outgoing;
 use crate::core::event::Event;
+use crate::core::feed::Notified;
 use crate::core::ids::{OutboxId, Seq, SourceName};
 use crate::core::reason::Outcome;
 use crate::store::{Category, Key};
@@ -36,10 +37,23 @@ pub struct Received {
     pub trace: String,
     /// The bytes as they came.
     pub raw: Vec<u8>,
+    /// What tells it from a repetition.
+    pub sameness: Sameness,
     /// What it was read as.
     pub reading: Reading,
     /// The journal entry that is read again, if this is a replay.
     pub replay_of: Option<Seq>,
+}
+
+/// What makes a message of one sender and control id the same as one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sameness {
+    /// Its bytes.
+    Bytes,
+    /// What it says, as a digest: its bytes differ each time.
+    Content(String),
+    /// Nothing: each is heard.
+    Never,
 }
 
 /// What a message was read as.
@@ -47,6 +61,8 @@ pub struct Received {
 pub enum Reading {
     /// Events.
     Claims(Vec<Claim>),
+    /// A hint at changes, from a FHIR server.
+    Notified(Notified),
     /// Understood, and nothing for us.
     NoEvent(String),
     /// Not understood: a fault without patient data.

@@ -11,6 +11,7 @@ mod input;
 pub mod recorded;
 pub mod render;
 pub mod rows;
+mod servers;
 mod turn;
 pub mod view;
 
@@ -33,7 +34,7 @@ use crate::store::{self, Category, Order, Range, Store, Table};
 use agenda::Agenda;
 use batch::{Batch, Error};
 pub use handle::{Handle, Pending};
-pub use input::{ANSWER_WITHIN, Answer, Reading, Received, Verdict, Work};
+pub use input::{ANSWER_WITHIN, Answer, Reading, Received, Sameness, Verdict, Work};
 use input::{Due, Input, Inputs, Kind, Send};
 use rows::{Filed, Lane};
 use turn::Frame;
@@ -335,7 +336,8 @@ impl Engine {
     /// Adds to a row what performing it needs; what cannot be read is left out, and missed there.
     fn work(&self, row: &Outgoing) -> Work {
         let (message, appointment) = match &row.effect {
-            Effect::SendSms(_) => (None, None),
+            Effect::SendSms(_) | Effect::ReadFhir(_) => (None, None),
+            Effect::UpdateFhir(write_back) => (None, self.appointment(&write_back.appointment)),
             Effect::SendHl7(write_back) => {
                 let appointment = self.appointment(&write_back.appointment);
                 (write_back.message.and_then(|seq| self.message(seq)), appointment)
@@ -420,6 +422,9 @@ fn report(received: &Received, filing: &turn::Filing) {
         }
         Filed::Quarantined(fault) => {
             warn!(source, control_id, seq = filing.seq.0, fault, "A message is in quarantine");
+        }
+        Filed::Noted(count) => {
+            debug!(source, control_id, seq = filing.seq.0, count, "A server hints at changes");
         }
         Filed::NoEvent(reason) => {
             debug!(source, control_id, seq = filing.seq.0, reason, "A message holds no event");

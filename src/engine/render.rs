@@ -21,6 +21,12 @@ pub fn appointment_json(row: &Appointment) -> Value {
         let place = json!({ "number": sharing.part.occurrence, "of": sharing.occurrences });
         others = joined(others, json!({ "occurrence": place }));
     }
+    if let Some(answer) = row.participation {
+        others = joined(others, json!({ "participation": answer }));
+    }
+    if !row.resources.is_empty() {
+        others = joined(others, json!({ "resources": row.resources }));
+    }
     let row = json!({
         "key": row.key,
         "status": row.status,
@@ -78,7 +84,12 @@ pub fn outgoing_json(row: &Outgoing) -> Value {
             "body": sms.body,
             "about": sms.about,
         }),
-        Effect::SendHl7(write_back) => json!({
+        Effect::ReadFhir(read) => json!({
+            "kind": "read",
+            "server": read.server,
+            "what": read.what,
+        }),
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => json!({
             "kind": "write_back",
             "wish": write_back.wish,
             "destination": write_back.destination,

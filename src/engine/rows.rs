@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
 use crate::core::delivery::{Outgoing, Report};
-use crate::core::effect::Effect;
+use crate::core::effect::{Effect, Hinted, ReadAt};
 use crate::core::ids::{AppointmentKey, DestinationName, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::Outcome;
@@ -143,6 +143,8 @@ pub enum Filed {
     Events(u32),
     /// It was understood, and holds no event for us.
     NoEvent(String),
+    /// It names so many things that have changed, which are looked at now.
+    Noted(u32),
     /// It could not be understood; a person has to look at it.
     Quarantined(String),
 }
@@ -204,6 +206,10 @@ pub enum Lane {
     Sms,
     /// Messages to a destination.
     Hl7(DestinationName),
+    /// Changes of resources at a FHIR server.
+    FhirWrite(DestinationName),
+    /// Looks at a FHIR server.
+    FhirRead(SourceName),
 }
 
 impl Lane {
@@ -213,6 +219,8 @@ impl Lane {
         match effect {
             Effect::SendSms(_) => Self::Sms,
             Effect::SendHl7(write_back) => Self::Hl7(write_back.destination.clone()),
+            Effect::UpdateFhir(write_back) => Self::FhirWrite(write_back.destination.clone()),
+            Effect::ReadFhir(read) => Self::FhirRead(read.server.clone()),
         }
     }
 
@@ -221,11 +229,15 @@ impl Lane {
     pub fn prefix(&self) -> Vec<u8> {
         match self {
             Self::Sms => b"sms\0".to_vec(),
-            Self::Hl7(destination) => {
-                [b"hl7:".as_slice(), destination.as_str().as_bytes(), b"\0"].concat()
-            }
+            Self::Hl7(destination) => named(b"hl7:", destination.as_str()),
+            Self::FhirWrite(server) => named(b"fhir-write:", server.as_str()),
+            Self::FhirRead(server) => named(b"fhir-read:", server.as_str()),
         }
     }
+}
+
+fn named(kind: &[u8], name: &str) -> Vec<u8> {
+    [kind, name.as_bytes(), b"\0"].concat()
 }
 
 /// The journal's key of an entry.
@@ -337,12 +349,43 @@ fn whole_millis(at: Timestamp) -> Timestamp {
     at + TimeDelta::nanoseconds(999_999)
 }
 
-/// The destination in whose lane a row of the outbox waits, if it is one's.
+/// The lane in which a row of the outbox waits, if it is a destination's or a server's.
 #[must_use]
-pub fn destination_of(key: &Key) -> Option<DestinationName> {
-    let rest = key.bytes().strip_prefix(b"hl7:")?;
-    let end = rest.iter().position(|byte| *byte == 0)?;
-    std::str::from_utf8(rest.get(..end)?).ok().map(DestinationName::new)
+pub fn lane_of(key: &Key) -> Option<Lane> {
+    let end = key.bytes().iter().position(|byte| *byte == 0)?;
+    let head = std::str::from_utf8(key.bytes().get(..end)?).ok()?;
+    let (kind, name) = head.split_once(':')?;
+    match kind {
+        "hl7" => Some(Lane::Hl7(DestinationName::new(name))),
+        "fhir-write" => Some(Lane::FhirWrite(DestinationName::new(name))),
+        "fhir-read" => Some(Lane::FhirRead(SourceName::new(name))),
+        _ => None,
+    }
+}
+
+/// The key of what is known of a FHIR server.
+///
+/// # Errors
+/// As [`journal`].
+pub fn feed(server: &SourceName) -> Result<Key, store::Error> {
+    Key::joined(Table::Feed, &[FEED_ROWS, server.as_str().as_bytes()])
+}
+
+/// What keys of servers begin with in their table.
+pub(super) const FEED_ROWS: &[u8] = b"s";
+
+/// The key under which a planned look at a server is found again.
+///
+/// # Errors
+/// As [`journal`].
+pub fn planned(read: &ReadAt) -> Result<Key, store::Error> {
+    let what = match &read.what {
+        Hinted::Appointment(id) => ["a", id, ""],
+        Hinted::Identifier { system, value } => ["i", system, value],
+        Hinted::Patient(id) => ["p", id, ""],
+    };
+    let name = ["r", read.server.as_str(), &what.join("\0")].join("\0");
+    bounded(Table::Feed, name.as_bytes())
 }
 
 /// Identifiers longer than this are hashed into their key.

@@ -5,22 +5,26 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Batch, Error};
-use super::input::{Reading, Received};
+use super::input::{Reading, Received, Sameness};
 use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::contact::{Contact, FOLLOWED_MAX};
 use crate::core::delivery::{Outgoing, State};
-use crate::core::effect::{Effect, Planned};
+use crate::core::effect::{Effect, Planned, ReadAt};
 use crate::core::event::Event;
-use crate::core::ids::{AppointmentKey, OutboxId, Seq, SourceName};
+use crate::core::feed::FeedReport;
+use crate::core::ids::{AppointmentKey, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::{Outcome, Reason};
 use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
 use crate::core::{decide, ehr, share};
 use crate::store::Table;
+
+/// How many appointments one can come in place of.
+const REPLACED_MAX: usize = 4;
 
 /// What every turn of a batch shares.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +49,14 @@ pub(crate) fn receive(
     seq: Seq,
     received: &Received,
 ) -> Result<Filing, Error> {
-    let digest = rows::digest(&received.raw);
+    let digest = match &received.sameness {
+        Sameness::Bytes | Sameness::Never => rows::digest(&received.raw),
+        Sameness::Content(digest) => digest.clone(),
+    };
     let seen_key =
         rows::dedupe(&received.source, &received.sender, &received.trigger, &received.control_id)?;
-    let seen = batch.plain(&seen_key)?;
+    let is_heard_always = received.sameness == Sameness::Never;
+    let seen = if is_heard_always { None } else { batch.plain(&seen_key)? };
     let seen: Option<Seen> = seen.map(|bytes| rows::decode(Table::Dedupe, &bytes)).transpose()?;
     let mut replay_of = received.replay_of;
     if let Some(seen) = seen.as_ref().filter(|seen| replay_of.is_none() && seen.digest == digest) {
@@ -83,7 +91,7 @@ pub(crate) fn receive(
     settle_quarantine(batch, seq, replay_of, &filed)?;
     // What was read again answers for the message that it repeats.
     let is_first_heard = replay_of.is_none_or(|of| seen.is_some_and(|seen| seen.seq == of));
-    if is_first_heard {
+    if is_first_heard && !is_heard_always {
         let seen = Seen { seq: replay_of.unwrap_or(seq), digest, filed: filed.clone() };
         batch.put_plain(seen_key, Some(rows::encode(&seen)));
     }
@@ -106,6 +114,13 @@ fn file(
             let count = u32::try_from(claims.len()).unwrap_or(u32::MAX);
             Ok((Filed::Events(count), outcomes))
         }
+        Reading::Notified(notified) => {
+            let event = Event::Notified(Box::new(notified.clone()));
+            let scene = load(batch, seq, &event)?;
+            let decision = decide(None, &event, &scene, frame.rules, frame.now);
+            let count = u32::try_from(notified.hints.len()).unwrap_or(u32::MAX);
+            Ok((Filed::Noted(count), collect(batch, frame, &scene, decision)?))
+        }
         Reading::NoEvent(reason) => Ok((Filed::NoEvent(reason.clone()), Vec::new())),
         Reading::Fault(fault) => Ok((Filed::Quarantined(fault.clone()), Vec::new())),
     }
@@ -122,13 +137,13 @@ fn settle_quarantine(
             batch.put_plain(rows::quarantine(seq)?, Some(rows::encode(fault)));
         }
         // A replay that is understood clears the entry it repeats; one that is not leaves it.
-        (Filed::Events(_) | Filed::NoEvent(_), Some(of)) => {
+        (Filed::Events(_) | Filed::Noted(_) | Filed::NoEvent(_), Some(of)) => {
             batch.put_plain(rows::quarantine(of)?, None);
         }
         (Filed::Quarantined(fault), Some(of)) => {
             batch.put_plain(rows::quarantine(of)?, Some(rows::encode(fault)));
         }
-        (Filed::Events(_) | Filed::NoEvent(_), None) => {}
+        (Filed::Events(_) | Filed::Noted(_) | Filed::NoEvent(_), None) => {}
     }
     Ok(())
 }
@@ -142,7 +157,7 @@ fn claimed(
     effects: &mut usize,
     claim: &Claim,
 ) -> Result<Vec<Outcome>, Error> {
-    let known = batch.find(&claim.origin.source, &claim.appointment.ids)?;
+    let known = batch.find(&claim.origin.space, &claim.appointment.ids)?;
     let mut register = match &known {
         Some(key) => batch.appointment(key)?,
         None => None,
@@ -160,6 +175,7 @@ fn claimed(
             add_appointment(batch, &mut scene, register)?;
         }
         add_claimed(batch, &mut scene, before, &target.claim)?;
+        add_replaced(batch, &mut scene, &target.claim)?;
         let event = Event::Claimed(Box::new(target.claim));
         let decision = decide(Some(&target.subject), &event, &scene, frame.rules, frame.now);
         *effects += decision.effects.len().max(decision.tasks.len());
@@ -190,6 +206,17 @@ fn add_claimed(
             add_appointment(batch, scene, &held.appointment.clone())?;
         }
         scene.contacts.insert(phone, contact);
+    }
+    Ok(())
+}
+
+/// Adds the appointments in whose place a claim says that its own came.
+fn add_replaced(batch: &mut Batch<'_>, scene: &mut Scene, claim: &Claim) -> Result<(), Error> {
+    for id in claim.appointment.replaces.iter().take(REPLACED_MAX) {
+        let id = Identifier::new(id, Identifier::FILLER);
+        if let Some(key) = batch.find(&claim.origin.space, &[id])? {
+            add_appointment(batch, scene, &key)?;
+        }
     }
     Ok(())
 }
@@ -231,7 +258,12 @@ pub(crate) fn act(
 fn cause_of(event: &Event) -> Option<Cause> {
     match event {
         // Messages have their own way, with their bytes.
-        Event::Claimed(_) => None,
+        Event::Claimed(_) | Event::Notified(_) => None,
+        // A server's own housekeeping changes nothing for anybody.
+        Event::FeedReported { report: FeedReport::Resync, .. } => {
+            Some(Cause::Operator { action: "resync".to_owned() })
+        }
+        Event::FeedReported { .. } => None,
         Event::TimerDue { .. } => Some(Cause::Timer),
         Event::ReplyReceived(reply) => {
             Some(Cause::Reply { from: reply.from.clone(), body: reply.body.clone() })
@@ -255,6 +287,14 @@ fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> 
                 add_contact(batch, &mut scene, &phone)?;
             }
         }
+        Event::Notified(notified) => {
+            add_feed(batch, &mut scene, &notified.server)?;
+            for what in &notified.hints {
+                let read = ReadAt { server: notified.server.clone(), what: what.clone() };
+                add_planned(batch, &mut scene, read)?;
+            }
+        }
+        Event::FeedReported { server, .. } => add_feed(batch, &mut scene, server)?,
         Event::ReplyReceived(reply) => add_contact(batch, &mut scene, &reply.from)?,
         Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
             add_outgoing(batch, &mut scene, outbox)?;
@@ -295,11 +335,29 @@ fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Resu
             // What the provider says of consent concerns all of the phone's appointments.
             add_contact(batch, scene, &sms.to)?;
         }
-        Effect::SendHl7(write_back) => {
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             add_appointment(batch, scene, &write_back.appointment)?;
         }
+        Effect::ReadFhir(_) => {}
     }
     scene.outbox.insert(id.clone(), row);
+    Ok(())
+}
+
+fn add_feed(batch: &mut Batch<'_>, scene: &mut Scene, server: &SourceName) -> Result<(), Error> {
+    if let Some(row) = batch.plain(&rows::feed(server)?)? {
+        scene.feeds.insert(server.clone(), rows::decode(Table::Feed, &row)?);
+    }
+    Ok(())
+}
+
+/// Adds a look that waits to be taken; one that has begun may have seen less than there is now.
+fn add_planned(batch: &mut Batch<'_>, scene: &mut Scene, read: ReadAt) -> Result<(), Error> {
+    let Some(row) = batch.plain(&rows::planned(&read)?)? else { return Ok(()) };
+    let id: OutboxId = rows::decode(Table::Feed, &row)?;
+    if batch.outgoing(&id)?.is_some_and(|row| row.state == State::Ready) {
+        scene.planned.insert(read);
+    }
     Ok(())
 }
 
@@ -318,13 +376,27 @@ fn collect(
         batch.put_contact(row)?;
     }
     for row in decision.outbox {
+        if let Effect::ReadFhir(read) = &row.effect
+            && row.state == State::Accepted
+        {
+            // What was seen is in the journal; the look itself is nobody's business any more.
+            batch.put_plain(rows::planned(read)?, None);
+            batch.remove_outgoing(&row.id)?;
+            continue;
+        }
         batch.put_outgoing(row)?;
+    }
+    for row in decision.feeds {
+        batch.put_plain(rows::feed(&row.server)?, Some(rows::encode(&row)));
     }
     for (index, task) in decision.tasks.iter().enumerate() {
         batch.put_task(seq, before + index, task)?;
     }
     for (index, planned) in decision.effects.into_iter().enumerate() {
         let id = OutboxId::of(frame.now, seq, before + index);
+        if let Effect::ReadFhir(read) = &planned.effect {
+            batch.put_plain(rows::planned(read)?, Some(rows::encode(&id)));
+        }
         batch.add_outgoing(outgoing(id, planned, frame.now));
     }
     Ok(decision.because)

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::batch::Error;
 use super::render::{appointment_json, entry_json, joined, outgoing_json};
-use super::rows::{self, Cause, Entry, Filed};
+use super::rows::{self, Cause, Entry, Filed, Lane};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::contact::Contact;
 use crate::core::delivery::Outgoing;
 use crate::core::effect::{Effect, Task};
-use crate::core::ids::{AppointmentKey, DestinationName, OutboxId, Seq};
+use crate::core::ids::{AppointmentKey, OutboxId, Seq};
 use crate::core::phone::PhoneNumber;
 use crate::store::{Key, Order, Range, Row, Store, Table};
 
@@ -61,13 +61,15 @@ pub enum Subject {
     Quarantine,
     /// What people have to look at.
     Tasks,
+    /// FHIR servers: subscriptions, and how far they have been read.
+    Servers,
     /// What operators did.
     Audit,
 }
 
 impl Subject {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("appointments", Self::Appointments),
         ("history", Self::History),
         ("messages", Self::Messages),
@@ -75,6 +77,7 @@ impl Subject {
         ("outbox", Self::Outbox),
         ("quarantine", Self::Quarantine),
         ("tasks", Self::Tasks),
+        ("servers", Self::Servers),
         ("audit", Self::Audit),
     ];
 
@@ -116,6 +119,7 @@ impl View {
             Subject::Outbox => self.outbox(filter),
             Subject::Quarantine => self.quarantine(filter),
             Subject::Tasks => self.tasks(filter),
+            Subject::Servers => self.servers(filter),
         }
     }
 
@@ -172,14 +176,14 @@ impl View {
         Ok(Some((entry, raw.to_vec())))
     }
 
-    /// The destinations that effects wait for.
+    /// The lanes that effects wait in.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn destinations(&self) -> Result<BTreeSet<DestinationName>, Error> {
+    pub fn lanes(&self) -> Result<BTreeSet<Lane>, Error> {
         let mut found = BTreeSet::new();
         self.scan(Table::Ready, Order::Ascending, |key, _| {
-            found.extend(rows::destination_of(key));
+            found.extend(rows::lane_of(key));
             Ok(true)
         })?;
         Ok(found)
@@ -193,7 +197,7 @@ impl View {
         Ok(self.store.scan(&Range::all(table), bound, Order::Ascending)?.len())
     }
 
-    fn scan(
+    pub(super) fn scan(
         &self,
         table: Table,
         order: Order,
@@ -401,7 +405,8 @@ fn is_about(row: &Outgoing, filter: &Filter) -> bool {
                     sms.about.iter().any(|about| names(wanted, &about.appointment))
                 })
         }
-        Effect::SendHl7(write_back) => {
+        Effect::ReadFhir(_) => filter.phone.is_none() && filter.appointment.is_none(),
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             filter.phone.is_none()
                 && filter
                     .appointment
@@ -416,6 +421,7 @@ fn has_status(entry: &Entry, status: Option<&str>) -> bool {
     match &entry.cause {
         Cause::Message(meta) => match &meta.filed {
             Filed::Events(_) => entry.outcomes.iter().any(|o| o.event.eq_ignore_ascii_case(status)),
+            Filed::Noted(_) => status == "noted",
             Filed::NoEvent(_) => status == "no_event",
             Filed::Quarantined(_) => status == "quarantined",
         },

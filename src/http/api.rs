@@ -328,6 +328,9 @@ pub fn reading_json(reading: &Reading) -> Value {
         Reading::Claims(claims) => {
             json!(claims.iter().map(crate::core::claim::Claim::to_json).collect::<Vec<_>>())
         }
+        Reading::Notified(notified) => {
+            json!({ "event": null, "reason": "a hint at changes", "hints": notified.hints })
+        }
         Reading::NoEvent(reason) => json!({ "event": null, "reason": reason }),
         Reading::Fault(fault) => json!({ "event": null, "fault": fault }),
     }

@@ -15,7 +15,7 @@ use crate::core::ids::{Seq, SourceName};
 use crate::core::local_time::Zone;
 use crate::core::phone::Region;
 use crate::core::rules::Place;
-use crate::engine::{Reading, Received};
+use crate::engine::{Reading, Received, Sameness};
 use crate::hl7::{self, Charset, Message, batch, charset};
 use crate::mapping::{Choice, Chosen, Input, Outcome, Site, Trace};
 
@@ -297,6 +297,7 @@ impl Intake {
             detected: None,
             trace: String::new(),
             raw,
+            sameness: Sameness::Bytes,
             reading,
             replay_of: None,
         }

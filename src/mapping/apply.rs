@@ -79,6 +79,7 @@ impl Mapping {
         let (code, event) = view.kind;
         Origin {
             source: site.source.clone(),
+            space: site.source.clone(),
             protocol: view.protocol(),
             control_id: view.control_id().to_owned(),
             trigger: match (code, event) {
@@ -336,6 +337,9 @@ impl<R: Recorder> Reader<'_, R> {
             location,
             provider: self.provider(),
             callback_phone: self.callback(),
+            participation: Field::Absent,
+            resource: None,
+            replaces: Vec::new(),
         })
     }
 

@@ -226,6 +226,7 @@ fn rules(root: &mut Section<'_>, head: practice::Head, ends: &Ends<'_>) -> Optio
         replies,
         delivery,
         routes,
+        servers: BTreeMap::new(),
         texts: texts?,
     })
 }

@@ -70,6 +70,7 @@ tables! {
     Meta = b'm' "meta", "About the store itself.";
     Quarantine = b'q' "quarantine", "What could not be understood, kept as it came.";
     Wish = b'w' "wish" (phi), "A patient's wish on its way into the EHR.";
+    Feed = b'f' "feed", "A FHIR server as a feed, and what is planned to be read there.";
     Session = b's' "session" (phi), "A recipient in an outreach flow.";
     User = b'u' "user", "Console users.";
     Audit = b'l' "audit", "Who did what in the console.";

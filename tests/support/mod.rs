@@ -141,6 +141,7 @@ pub(crate) fn rules() -> Rules {
             reconcile_after: TimeDelta::seconds(60),
         },
         routes: BTreeMap::from([(SourceName::new("ehr"), DestinationName::new("ehr"))]),
+        servers: BTreeMap::new(),
         texts: texts(),
     }
 }
@@ -152,6 +153,7 @@ pub(crate) fn claim(event: EhrEvent, id: &str) -> Claim {
         occurred_at: Timestamp::MIN_UTC,
         origin: Origin {
             source: SourceName::new("ehr"),
+            space: SourceName::new("ehr"),
             protocol: "hl7v2",
             control_id: "MSG1".to_owned(),
             trigger: "SIU".to_owned(),

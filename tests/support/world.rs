@@ -211,7 +211,8 @@ impl World {
                 self.sent.push(Sent { at: self.now, to, kind, about, body, outbox });
                 format!("SM-out-{}", self.sent.len())
             }
-            Effect::SendHl7(write_back) => {
+            Effect::ReadFhir(_) => String::new(),
+            Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
                 self.written.push(write_back);
                 "AA".to_owned()
             }

@@ -150,7 +150,10 @@ fn moments(appointments: &[Appointment], waiting: &[Outgoing]) -> Vec<Moment> {
 fn is_about(row: &Outgoing, appointment: &Appointment) -> bool {
     match &row.effect {
         Effect::SendSms(sms) => sms.about.iter().any(|about| about.appointment == appointment.key),
-        Effect::SendHl7(write_back) => write_back.appointment == appointment.key,
+        Effect::ReadFhir(_) => false,
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+            write_back.appointment == appointment.key
+        }
     }
 }
 
@@ -168,7 +171,8 @@ fn timer_name(timer: Timer) -> String {
 fn effect_name(effect: &Effect) -> String {
     match effect {
         Effect::SendSms(sms) => format!("text “{}”", sms.kind.name().replace('_', " ")),
-        Effect::SendHl7(write_back) => match write_back.wish {
+        Effect::ReadFhir(_) => "a look at the EHR".to_owned(),
+        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => match write_back.wish {
             WishKind::Confirm => "confirmation to the EHR".to_owned(),
             WishKind::Cancel => "cancellation to the EHR".to_owned(),
         },
@@ -383,7 +387,9 @@ fn cause_name(view: &View, cause: &Cause) -> String {
     };
     match cause {
         Cause::Message(meta) => match meta.filed {
-            Filed::Events(_) | Filed::NoEvent(_) => format!("EHR: {}", meta.trigger),
+            Filed::Events(_) | Filed::Noted(_) | Filed::NoEvent(_) => {
+                format!("EHR: {}", meta.trigger)
+            }
             Filed::Quarantined(_) => format!("EHR: {}, not understood", meta.trigger),
         },
         Cause::Timer => "timer".to_owned(),
@@ -419,5 +425,7 @@ const fn task_name(kind: TaskKind) -> &'static str {
         TaskKind::EnterByHand => "To be entered at the EHR by hand",
         TaskKind::WriteBackFailed => "The EHR could not be told",
         TaskKind::TextFailed => "A text could not be sent",
+        TaskKind::Declined => "Declined at the EHR; the visit stands",
+        TaskKind::ReadFailed => "The EHR could not be asked what changed",
     }
 }

@@ -6,6 +6,8 @@ mod properties;
 mod schedule;
 mod vendors;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::core::appointment::{Disposition, Location, Patient, Status};
 use crate::core::ids::{AppointmentKey, Identifier, SourceName};
@@ -36,6 +38,9 @@ fn appointment() -> Appointment {
         location: Some(Location { code: "CARD|1".to_owned(), name: None }),
         provider: None,
         callback_phone: None,
+        participation: None,
+        resources: BTreeMap::new(),
+        replaced_by: None,
         patient: Patient {
             id: Some("MRN1".to_owned()),
             ids: vec![Identifier::new("MRN1", "MAIN")],
@@ -88,7 +93,7 @@ fn template(form: Form, set: &[(&str, &str)]) -> Template {
 /// What the message says to our own reader: event, and the ids of the appointment.
 fn read_back(msg: &Message) -> (String, Vec<String>) {
     let mapping = crate::mapping::lookup("hl7-default").unwrap();
-    let (source, locations) = (SourceName::new("ehr"), std::collections::BTreeMap::new());
+    let (source, locations) = (SourceName::new("ehr"), BTreeMap::new());
     let site = crate::mapping::Site {
         source: &source,
         zone: None,
