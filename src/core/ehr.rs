@@ -246,8 +246,8 @@ impl Turn<'_> {
             (contact.is_none(), Reason::NoPhone),
             (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
             (after.start.is_none(), Reason::NoStart),
-            (self.is_past(after, event), Reason::Past),
             (self.is_first_heard_off(after), Reason::FirstHeardOff),
+            (self.is_past(after, event), Reason::Past),
             (event == EhrEvent::Canceled && after.replaced_by.is_some(), Reason::Replaced),
             (after.participation == Some(Participation::Declined), Reason::Declined),
             (

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::rows::{self, Unreadable};
 use crate::clock::Timestamp;
-use crate::core::appointment::Appointment;
+use crate::core::appointment::{self, Appointment};
 use crate::core::contact::Contact;
 use crate::core::delivery::Outgoing;
 use crate::core::effect::Task;
@@ -127,6 +127,20 @@ impl<'a> Batch<'a> {
         Ok(None)
     }
 
+    /// The appointment that is this resource of a server, if one is.
+    pub(crate) fn find_resource(
+        &mut self,
+        server: &SourceName,
+        id: &str,
+    ) -> Result<Option<AppointmentKey>, Error> {
+        let alias = rows::resource(server, id)?;
+        if let Some(key) = self.aliases.get(&alias) {
+            return Ok(Some(key.clone()));
+        }
+        let row = self.plain(&alias)?;
+        Ok(row.map(|bytes| rows::decode(Table::Alias, &bytes)).transpose()?)
+    }
+
     /// Reads a row that is not cached by type.
     pub(crate) fn plain(&mut self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
         if let Some((_, value)) = self.plain.get(key) {
@@ -158,6 +172,10 @@ impl<'a> Batch<'a> {
         let known = held.latest().map_or(&[][..], |latest| &latest.ids);
         for id in names(&row).filter(|id| !known.contains(id)) {
             self.aliases.insert(rows::alias(&row.source, id)?, row.key.clone());
+        }
+        let known = held.latest().map(|latest| &latest.resources);
+        for (server, resource) in resources(&row, known) {
+            self.aliases.insert(rows::resource(server, resource)?, row.key.clone());
         }
         held.after = Some(row);
         Ok(())
@@ -312,7 +330,23 @@ fn index_ids(
     for id in names(after).filter(|id| !known.contains(id)) {
         commit.put(rows::alias(&after.source, id)?, rows::encode(&after.key));
     }
+    for (server, resource) in resources(after, before.map(|before| &before.resources)) {
+        commit.put(rows::resource(server, resource)?, rows::encode(&after.key));
+    }
     Ok(())
+}
+
+/// The resources that a row is found by, which it was not known as before.
+fn resources<'a>(
+    row: &'a Appointment,
+    known: Option<&BTreeMap<SourceName, appointment::Held>>,
+) -> Vec<(&'a SourceName, &'a str)> {
+    let is_known = |server: &SourceName, id: &str| {
+        let held = known.and_then(|known| known.get(server));
+        held.is_some_and(|held| held.id == id)
+    };
+    let all = row.resources.iter().map(|(server, held)| (server, held.id.as_str()));
+    all.filter(|(server, id)| row.sharing.part.is_first() && !is_known(server, id)).collect()
 }
 
 /// Whether the main number of a message is another one than the row's of the same system. What they

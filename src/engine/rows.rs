@@ -304,6 +304,15 @@ pub fn alias(source: &SourceName, id: &Identifier) -> Result<Key, store::Error> 
     bounded(Table::Alias, name.as_bytes())
 }
 
+/// The key under which an appointment is found by the resource that it is at a server.
+///
+/// # Errors
+/// As [`journal`].
+pub fn resource(server: &SourceName, id: &str) -> Result<Key, store::Error> {
+    // No system of an identifier has a name like this.
+    alias(server, &Identifier::new(id, "\u{1}resource"))
+}
+
 /// A phone's key.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::view::{Filter, View};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::feed::Feed;
-use crate::core::ids::SourceName;
+use crate::core::ids::{AppointmentKey, SourceName};
 use crate::store::{Order, Table};
 
 impl View {
@@ -21,6 +21,16 @@ impl View {
     pub fn feed(&self, server: &SourceName) -> Result<Option<Feed>, Error> {
         let row = self.store.get(&rows::feed(server)?)?;
         Ok(row.map(|row| rows::decode(Table::Feed, &row.value)).transpose()?)
+    }
+
+    /// The appointment that is this resource of a server.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn resource(&self, server: &SourceName, id: &str) -> Result<Option<Appointment>, Error> {
+        let Some(row) = self.store.get(&rows::resource(server, id)?)? else { return Ok(None) };
+        let key: AppointmentKey = rows::decode(Table::Alias, &row.value)?;
+        self.by_key(key.as_str())
     }
 
     /// The appointments that a server holds and whose end is not before a moment, by their ids there.

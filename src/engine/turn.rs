@@ -157,7 +157,10 @@ fn claimed(
     effects: &mut usize,
     claim: &Claim,
 ) -> Result<Vec<Outcome>, Error> {
-    let known = batch.find(&claim.origin.space, &claim.appointment.ids)?;
+    let mut known = batch.find(&claim.origin.space, &claim.appointment.ids)?;
+    if let (None, Some(resource)) = (&known, &claim.appointment.resource) {
+        known = batch.find_resource(&claim.origin.source, &resource.id)?;
+    }
     let mut register = match &known {
         Some(key) => batch.appointment(key)?,
         None => None,
@@ -213,8 +216,14 @@ fn add_claimed(
 /// Adds the appointments in whose place a claim says that its own came.
 fn add_replaced(batch: &mut Batch<'_>, scene: &mut Scene, claim: &Claim) -> Result<(), Error> {
     for id in claim.appointment.replaces.iter().take(REPLACED_MAX) {
-        let id = Identifier::new(id, Identifier::FILLER);
-        if let Some(key) = batch.find(&claim.origin.space, &[id])? {
+        let key = match batch.find_resource(&claim.origin.source, id)? {
+            Some(key) => Some(key),
+            None => {
+                let id = Identifier::new(id, Identifier::FILLER);
+                batch.find(&claim.origin.space, &[id])?
+            }
+        };
+        if let Some(key) = key {
             add_appointment(batch, scene, &key)?;
         }
     }

@@ -143,7 +143,7 @@ impl View {
         Ok(found)
     }
 
-    fn by_key(&self, name: &str) -> Result<Option<Appointment>, Error> {
+    pub(super) fn by_key(&self, name: &str) -> Result<Option<Appointment>, Error> {
         let row = self.store.get(&rows::appointment(&AppointmentKey::new(name))?)?;
         Ok(row.map(|row| rows::decode(Table::Appointment, &row.value)).transpose()?)
     }
