@@ -178,7 +178,7 @@ def doubtful_notifications(play):
     visit.move()
     play.told(visit, "is now on", "at 2:30 PM")
     check(call(play.http, first) == 200, "a late notification is taken")
-    return visit, first
+    return visit
 
 
 def losing(play):
@@ -243,7 +243,7 @@ def play_notified(play, twilio):
         a_life(play)
         called_off(play)
         stale_writes(play, relay)
-        visit, first = doubtful_notifications(play)
+        visit = doubtful_notifications(play)
         lost_notifications(play, relay)
         play.booked("Jane")
         row = play.row(visit)
