@@ -254,6 +254,9 @@ impl App {
             if let Some(follower) = rooms.follower {
                 tasks.spawn(follower.run(tasks.stop_token()));
             }
+            if let Some(watcher) = rooms.watcher {
+                tasks.spawn(watcher.run(tasks.stop_token()));
+            }
             desks.push(rooms.desk);
             endpoints.extend(rooms.endpoint);
             keys.extend(rooms.keys);

@@ -1,22 +1,27 @@
 //! From the settings of a FHIR server to its rooms: client, desk, address, searches, lanes.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use base64::Engine as _;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::clock::{Clock, Timestamp};
 use crate::engine::Handle;
+use crate::engine::rows::digest;
 use crate::fhir::reference::Origins;
+use crate::fhir::render;
 use crate::fhir::signature::Proof;
-use crate::fhir::write::{self, Policy, custom};
+use crate::fhir::subscription::{self as sub, Model};
+use crate::fhir::write::{self, Policy};
 use crate::inbound::fhir::desk::Desk;
 use crate::inbound::fhir::follow::{self, Follower};
 use crate::inbound::fhir::notify::{Checks, Endpoint};
 use crate::inbound::fhir::read::Reader;
 use crate::inbound::fhir::search::Ways;
+use crate::inbound::fhir::watch::{self, Watcher};
 use crate::inbound::intake::{Intake, Language, Live};
 use crate::outbound::fhir::jwt::{self, Verifier};
 use crate::outbound::fhir::lane::{self, WriteLane};
@@ -34,6 +39,7 @@ pub(super) struct Rooms {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) reader: Reader,
     pub(super) follower: Option<Follower>,
+    pub(super) watcher: Option<Watcher>,
     pub(super) lane: WriteLane,
     /// Public keys.
     pub(super) keys: Vec<Value>,
@@ -89,7 +95,14 @@ pub(super) fn rooms(
         .is_heard()
         .then(|| Follower::new(Arc::clone(&desk), searches(settings, server)));
     let reader = Reader::new(Arc::clone(&desk), server.limits.parallel);
-    Ok(Rooms { desk, endpoint, reader, follower, lane, keys: published })
+    let watcher = match &server.subscription {
+        None => None,
+        Some(wanted) => {
+            let options = subscription(settings, server, wanted).map_err(|fault| told(&fault))?;
+            Some(Watcher::new(Arc::clone(&desk), options))
+        }
+    };
+    Ok(Rooms { desk, endpoint, reader, follower, watcher, lane, keys: published })
 }
 
 /// Looks whether a server's settings can be used, without beginning anything.
@@ -134,10 +147,16 @@ fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Op
         request_timeout: server.limits.request_timeout,
         body_bytes_max: server.limits.body_bytes_max,
         parallel: NonZeroUsize::new(server.limits.parallel).unwrap_or(NonZeroUsize::MIN),
-        requests_per_second: Some(server.limits.requests_per_second),
+        requests_per_second: per_second(server.limits.requests_per_second),
         ca: tls.and_then(|tls| tls.ca.clone()),
         identity: tls.and_then(|tls| tls.identity.clone()),
     })
+}
+
+/// At least one a second: a server that allows less is asked one at a time.
+fn per_second(wanted: f64) -> Option<NonZeroU32> {
+    let whole = (1..=1_000_u32).find(|count| f64::from(*count) >= wanted);
+    whole.and_then(NonZeroU32::new)
 }
 
 fn keys_of(server: &FhirServer) -> Result<Vec<PrivateKey>, String> {
@@ -159,7 +178,7 @@ fn auth(server: &FhirServer, keys: Vec<PrivateKey>) -> Auth {
         settings::Auth::Bearer { token } => Auth::Bearer(token.clone()),
         settings::Auth::ClientCredentials { client_id, client_secret, token_url, scope, style } => {
             Auth::ClientCredentials {
-                token_url: token_url.clone(),
+                token_url: token_url.clone().unwrap_or_default(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 scope: scope.clone(),
@@ -274,13 +293,15 @@ fn policy(server: &FhirServer, set: &settings::WriteBack) -> Result<Policy, Stri
     }
 }
 
-fn template(set: &settings::WriteTemplate) -> Result<Option<custom::Template>, String> {
-    let told = |fault: custom::Error| fault.to_string();
+fn template(set: &settings::WriteTemplate) -> Result<Option<write::Template>, String> {
     let Some(body) = &set.body else { return Ok(None) };
-    let template = custom::Template::parse(body).map_err(told)?;
+    let template = write::Template::parse(body).map_err(|fault| fault.to_string())?;
     Ok(Some(match &set.path {
         None => template,
-        Some(path) => template.at(custom::OperationPath::parse(path).map_err(told)?),
+        Some(path) => {
+            let path = write::OperationPath::parse(path).map_err(|fault| fault.to_string())?;
+            template.at(path)
+        }
     }))
 }
 
@@ -298,6 +319,105 @@ fn searches(settings: &Settings, server: &FhirServer) -> follow::Options {
         zone: server.zone.unwrap_or(settings.rules.practice.zone),
         tells_first_import: polling.first_import == settings::FirstImport::Notify,
     }
+}
+
+/// What a server is asked to tell us.
+fn subscription(
+    settings: &Settings,
+    server: &FhirServer,
+    set: &settings::Subscription,
+) -> Result<watch::Options, String> {
+    let notify = server.notify.as_ref();
+    let public = settings.http.public_url.clone();
+    // A server on this machine reaches us where we listen.
+    let base = public.unwrap_or_else(|| format!("http://{}", settings.http.listen));
+    let mut url = format!("{}/fhir/notify/{}", base.trim_end_matches('/'), server.name);
+    if let Some(token) = notify.and_then(|notify| notify.path_token.as_ref()) {
+        url.push('/');
+        url.push_str(token.expose());
+    }
+    let model = match set.kind {
+        settings::SubscriptionKind::R4 => Model::Criteria,
+        settings::SubscriptionKind::Backport => Model::Backport,
+        settings::SubscriptionKind::R5 => Model::R5,
+    };
+    let seconds = |span: std::time::Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+    let endpoint = sub::Endpoint {
+        server: server.name.as_str().to_owned(),
+        url,
+        headers: notify.map(headers).unwrap_or_default(),
+        criteria: match (model, &set.topic) {
+            (Model::Backport | Model::R5, Some(topic)) => topic.clone(),
+            (Model::Backport | Model::R5, None) | (Model::Criteria, _) => set.criteria.clone(),
+        },
+        filters: set.filters.iter().flat_map(|text| sub::Filter::read_all(text)).collect(),
+        content: match set.content {
+            settings::Content::Empty => sub::Content::Empty,
+            settings::Content::IdOnly => sub::Content::IdOnly,
+            settings::Content::FullResource => sub::Content::FullResource,
+        },
+        heartbeat_seconds: set.heartbeat.map(seconds),
+        timeout_seconds: None,
+        end: None,
+        secret: notify.and_then(signing_key),
+        attempts_max: None,
+        count_max: None,
+        starts_active: false,
+    };
+    if let Some(fault) = sub::faults(model, &endpoint).first() {
+        return Err(fault.to_string());
+    }
+    let written = render::subscription(&sub::wanted(model, &endpoint));
+    let written = written.map_err(|fault| fault.to_string())?;
+    Ok(watch::Options {
+        model,
+        made_for: digest(&written),
+        lifetime: set.lifetime.and_then(|span| TimeDelta::from_std(span).ok()),
+        policy: watch_policy(model, set),
+        endpoint,
+    })
+}
+
+fn watch_policy(model: Model, set: &settings::Subscription) -> sub::WatchPolicy {
+    let usual = sub::WatchPolicy::default();
+    let span = |span: std::time::Duration| TimeDelta::from_std(span).ok();
+    let lifetime = set.lifetime.and_then(span).unwrap_or(usual.lifetime);
+    let policy = sub::WatchPolicy {
+        heartbeat: set.heartbeat.and_then(span),
+        lifetime,
+        renew_before: usual.renew_before.min(lifetime / 4),
+        ..usual
+    };
+    match model {
+        // Without handshake a server starts it at once, or never does.
+        Model::Criteria => sub::WatchPolicy {
+            requested_max: TimeDelta::seconds(10),
+            retry_min: TimeDelta::seconds(10),
+            ..policy
+        },
+        Model::Backport | Model::R5 => policy,
+    }
+}
+
+/// The headers that a server is to send, by which it is known.
+fn headers(notify: &settings::Notify) -> Vec<String> {
+    let header = notify.header.as_ref();
+    let own = header.map(|header| format!("{}: {}", header.name, header.secret.expose()));
+    let basic = notify.basic.as_ref().map(|(user, password)| {
+        let pair = format!("{user}:{}", password.expose());
+        let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+        format!("Authorization: Basic {pair}")
+    });
+    own.into_iter().chain(basic).collect()
+}
+
+/// The key that a server is to sign with, in the extension that Medplum has for it.
+fn signing_key(notify: &settings::Notify) -> Option<sub::Secret> {
+    let header = notify.hmac.as_ref()?;
+    Some(sub::Secret {
+        url: "https://www.medplum.com/fhir/StructureDefinition/subscription-secret".to_owned(),
+        value: header.secret.expose().to_owned(),
+    })
 }
 
 /// The key set that is served (RFC 7517, 5).

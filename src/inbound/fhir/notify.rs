@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 use tracing::warn;
 
 use super::desk::Desk;
@@ -18,7 +19,7 @@ use crate::engine::{Reading, Received, Sameness, Verdict};
 use crate::fhir::notification::{self, Call, Change, Hint, Kind, Notification, Target};
 use crate::fhir::signature::{self, Proof};
 use crate::inbound::resources::Arrival;
-use crate::outbound::fhir::Verifier;
+use crate::outbound::fhir::jwt::Verifier;
 use crate::sms::Secret;
 
 /// How long the answer waits for what belongs to a resource; servers give up after two seconds.
@@ -107,7 +108,7 @@ impl Endpoint {
         let mut is_proved = checks.is_open;
         if let Some(token) = &checks.path_token {
             let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-            if !token.is_same(first) {
+            if !bool::from(token.expose().as_bytes().ct_eq(first.as_bytes())) {
                 return Err(Refusal::Forged);
             }
             path = rest;

@@ -54,7 +54,7 @@ impl Reader {
         let looked = match &read.what {
             Hinted::Appointment(id) => appointment(&self.desk, id).await,
             Hinted::Identifier { system, value } => {
-                search::identifier(&self.desk, system, value).await
+                search::identifier(&self.desk, system.as_deref(), value).await
             }
             Hinted::Patient(id) => search::patient(&self.desk, id).await,
         };

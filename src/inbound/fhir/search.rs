@@ -14,6 +14,7 @@ use super::desk::{Desk, NotTaken};
 use super::read::refusal;
 use crate::clock::Timestamp;
 use crate::fhir::page::{self, Entry, PageWalk};
+use crate::fhir::query::{by_identifier, escaped};
 use crate::fhir::resource::identity;
 
 /// How many pages one search may have: at 100 entries a page more appointments than a large practice
@@ -105,9 +106,12 @@ fn parameter_of(actor: &str) -> String {
 }
 
 /// Reads the appointment of an identifier.
-pub(super) async fn identifier(desk: &Desk, system: &str, value: &str) -> Result<(), NotTaken> {
-    let first =
-        format!("Appointment?identifier={}%7C{}{INCLUDES}", escaped(system), escaped(value));
+pub(super) async fn identifier(
+    desk: &Desk,
+    system: Option<&str>,
+    value: &str,
+) -> Result<(), NotTaken> {
+    let first = format!("{}{INCLUDES}", by_identifier(system, value));
     walk(desk, first, None, &mut Seen::default()).await
 }
 
@@ -200,17 +204,4 @@ fn references_in(appointment: &Value) -> Vec<&str> {
     let participants = appointment.get("participant").and_then(Value::as_array);
     let actors = participants.into_iter().flatten().filter_map(|each| each.get("actor"));
     actors.filter_map(|actor| actor.get("reference").and_then(Value::as_str)).collect()
-}
-
-/// Writes a text so that it can stand in a query (RFC 3986, 2.3).
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

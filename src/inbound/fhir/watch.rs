@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use appointd_fhir::client::{Method, Request, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,8 @@ use tracing::{error, info, warn};
 use super::desk::Desk;
 use crate::clock::Timestamp;
 use crate::core::feed::{Feed, FeedReport, Subscription, SubscriptionStatus};
+use crate::fhir::query::escaped;
+use crate::fhir::render;
 use crate::fhir::subscription::{
     Endpoint, Held, Model, Seen, SeenStatus, Step, WatchPolicy, changed, is_ours, next_step,
     wanted,
@@ -30,6 +33,8 @@ pub struct Options {
     pub policy: WatchPolicy,
     /// A digest of what is asked for.
     pub made_for: String,
+    /// After what time it ends if it is not prolonged, if it ends.
+    pub lifetime: Option<TimeDelta>,
 }
 
 /// Looks after a subscription.
@@ -84,7 +89,7 @@ impl Watcher {
             if !self.desk.report(FeedReport::Subscription(state)).await {
                 // The store refuses: what was done is found again at the server.
                 tokio::select! {
-                    () = self.desk.clock.sleep_until(now + chrono::TimeDelta::seconds(10)) => {}
+                    () = self.desk.clock.sleep_until(now + TimeDelta::seconds(10)) => {}
                     () = stop.cancelled() => return,
                 }
             }
@@ -189,7 +194,7 @@ impl Watcher {
     /// Takes away what of ours is still there: a second one would tell everything twice.
     async fn sweep(&self, old: Option<&str>) -> Result<(), Failed> {
         let mut ids: Vec<String> = old.map(str::to_owned).into_iter().collect();
-        let url = super::search::escaped(&self.options.endpoint.url);
+        let url = escaped(&self.options.endpoint.url);
         let answer = self.get(&format!("Subscription?url={url}")).await?;
         if answer.status == 200 {
             let bundle = json_of(&answer)?;
@@ -215,9 +220,9 @@ impl Watcher {
         let mut endpoint = self.options.endpoint.clone();
         // Some servers never start one themselves, others refuse one that says it is running.
         endpoint.starts_active = self.options.model == Model::Criteria && held.failures % 2 == 0;
-        endpoint.end = endpoint.end.map(|_| now + self.options.policy.lifetime);
-        let body = wanted(self.options.model, &endpoint).render();
-        let body = body.ok_or(Failed::Form("its settings do not fit the model"))?;
+        endpoint.end = self.options.lifetime.map(|lifetime| now + lifetime);
+        let body = render::subscription(&wanted(self.options.model, &endpoint));
+        let body = body.map_err(|_| Failed::Form("its settings do not fit the model"))?;
         let headers = vec![content_type()];
         let target = "Subscription".to_owned();
         let request = Request { method: Method::Post, target, headers, body: Some(body) };

@@ -23,6 +23,8 @@ use crate::core::ids::{DestinationName, Identifier, SourceName};
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Handle, Work};
 use crate::fhir::page::{self, Entry};
+use crate::fhir::query::by_identifier;
+use crate::fhir::render;
 use crate::fhir::resource::identity;
 use crate::fhir::write::{self, Change, IfMatch, Judged, Plan, Policy, Wish};
 use crate::shutdown::Tasks;
@@ -222,14 +224,14 @@ impl WriteLane {
                 return Ok(Tried { report, fresh: Some(held.resource) });
             }
             Plan::Refuse(refusal) => {
-                let code = refusal.code();
+                let code = refusal.name();
                 warn!(%server, code, "A wish does not fit the appointment any more");
                 return Ok(Tried { report: refused(code), fresh: Some(held.resource) });
             }
             Plan::Write(change) => change,
         };
-        let etag = held.etag.filter(|_| change.if_match);
-        if policy.if_match == IfMatch::Required && change.if_match && etag.is_none() {
+        let etag = held.etag.filter(|_| change.if_match != IfMatch::Never);
+        if change.if_match == IfMatch::Required && etag.is_none() {
             return Ok(Tried { report: refused("no_version"), fresh: Some(held.resource) });
         }
         self.write(&change, etag).await
@@ -238,14 +240,16 @@ impl WriteLane {
     async fn write(&self, change: &Change, etag: Option<String>) -> Result<Tried, String> {
         let server = &self.options.name;
         let nothing = |report| Ok(Tried { report, fresh: None });
-        let Ok(body) = change.render() else {
+        let Ok(body) = render::body(&change.body) else {
             error!(%server, "A change cannot be written");
             return nothing(refused("template"));
         };
         let mut headers = vec![("Content-Type".to_owned(), change.content_type.to_owned())];
         headers.extend(etag.map(|etag| ("If-Match".to_owned(), etag)));
+        let once = change.if_none_exist.clone();
+        headers.extend(once.map(|once| ("If-None-Exist".to_owned(), once)));
         let request = Request {
-            method: change.method,
+            method: method_of(change.method),
             target: change.target.clone(),
             headers,
             body: Some(body),
@@ -254,7 +258,7 @@ impl WriteLane {
             Ok(answer) => answer,
             Err(trouble) => return nothing(troubled(trouble)),
         };
-        match judge(&answer, change, self.clock.now()) {
+        match judge(&answer, change) {
             Judged::Accepted { resource, .. } => {
                 let fresh = match resource {
                     Some(resource) => Some(resource),
@@ -263,8 +267,8 @@ impl WriteLane {
                 let report = Report::Accepted { id: answer.status.to_string() };
                 Ok(Tried { report, fresh })
             }
-            Judged::Reread(code) => Err(code.to_owned()),
-            Judged::Later { code, .. } => nothing(later(code)),
+            Judged::Reread(code) => Err(code.as_str().to_owned()),
+            Judged::Later { code, .. } => nothing(later(code.as_str())),
             Judged::Unauthorized => nothing(later("unauthorized")),
             Judged::Forbidden => {
                 error!(%server, "The server forbids a change");
@@ -272,6 +276,7 @@ impl WriteLane {
             }
             Judged::Gone => nothing(refused("gone")),
             Judged::Refused(code) => {
+                let code = code.as_str();
                 error!(%server, code, status = answer.status, "The server refuses a wish");
                 nothing(refused(code))
             }
@@ -309,7 +314,7 @@ impl WriteLane {
         let number = appointment.ids.iter().find(|id| id.system == Identifier::FILLER);
         let number = number.or_else(|| appointment.ids.first());
         let number = number.ok_or(Miss::None("not_known_there"))?;
-        let query = write::identifier_search(system, &number.value);
+        let query = by_identifier(Some(system), &number.value);
         let answer = self.server.get(&query, None).await.map_err(Miss::Trouble)?;
         if answer.status != 200 {
             return Err(self.miss(&answer));
@@ -339,7 +344,7 @@ impl WriteLane {
         }
         let resource: Value =
             serde_json::from_slice(&answer.body).map_err(|_| Miss::None("no_json"))?;
-        let etag = write::etag(answer.header("etag"), &resource);
+        let etag = write::etag(answer.header("etag"), Some(&resource));
         Ok(Held { resource, etag })
     }
 
@@ -353,9 +358,17 @@ impl WriteLane {
     }
 }
 
-fn judge(answer: &Response, change: &Change, now: crate::clock::Timestamp) -> Judged {
+fn judge(answer: &Response, change: &Change) -> Judged {
     let header = |name: &str| answer.header(name);
-    write::judge(answer.status, &header, &answer.body, change, now)
+    write::judge(answer.status, &header, &answer.body, change)
+}
+
+const fn method_of(method: write::Method) -> Method {
+    match method {
+        write::Method::Post => Method::Post,
+        write::Method::Put => Method::Put,
+        write::Method::Patch => Method::Patch,
+    }
 }
 
 /// What the patient is called at the server, as far as it is known.

@@ -11,6 +11,7 @@ mod fetch;
 pub mod jwt;
 mod key_set;
 pub mod keys;
+pub mod lane;
 mod limit;
 #[cfg(test)]
 mod samples;
