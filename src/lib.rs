@@ -37,6 +37,7 @@
 //! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
 //! | [`sms`] | pure: Twilio's forms, signatures and error codes |
+//! | [`fhir`] | pure: FHIR's notifications, pages, references and resources, raw JSON in and out |
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
 //! | [`store`] | rows under keys: a log in front, sled behind, or memory |
 //! | [`engine`] | the single writer, the disk forms of its rows, the reading side |
@@ -95,6 +96,8 @@ pub mod core;
 pub mod hl7;
 pub mod mapping;
 pub mod sms;
+
+pub mod fhir;
 
 pub mod settings;
 
