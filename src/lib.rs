@@ -35,6 +35,7 @@
 //! | [`category`], [`clock`], [`phi`], [`shutdown`] | kinds of failure, time, the wrapper of patient data, stopping in order |
 //! | [`core`] | pure: claims, appointments, contacts, reminders, replies, texts, deliveries |
 //! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
+//! | [`fhir`] | pure: what FHIR servers say, and what is said to them |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
 //! | [`sms`] | pure: Twilio's forms, signatures and error codes |
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
@@ -92,6 +93,7 @@ pub mod shutdown;
 
 pub mod core;
 
+pub mod fhir;
 pub mod hl7;
 pub mod mapping;
 pub mod sms;
