@@ -56,11 +56,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "mapping", imports: "category phi clock::Timestamp core hl7", banned: PURE },
     Room { name: "sms", imports: "category phi core::ids core::phone", banned: PURE },
-    Room {
-        name: "fhir",
-        imports: "category phi clock::Timestamp core::ids sms::Secret",
-        banned: PURE,
-    },
+    Room { name: "fhir", imports: "category phi clock::Timestamp core sms::Secret", banned: PURE },
     // Settings read files and addresses; `reqwest::Url` is the reader of addresses.
     Room {
         name: "settings",

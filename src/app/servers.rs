@@ -91,9 +91,8 @@ pub(super) fn rooms(
         base,
     };
     let lane = WriteLane::new(options, client, Arc::clone(&desk) as Arc<dyn lane::Told>, all());
-    let follower = server
-        .is_heard()
-        .then(|| Follower::new(Arc::clone(&desk), searches(settings, server)));
+    let follower =
+        server.is_heard().then(|| Follower::new(Arc::clone(&desk), searches(settings, server)));
     let reader = Reader::new(Arc::clone(&desk), server.limits.parallel);
     let watcher = match &server.subscription {
         None => None,
@@ -163,10 +162,7 @@ fn keys_of(server: &FhirServer) -> Result<Vec<PrivateKey>, String> {
     let settings::Auth::SmartBackend { key_files, .. } = &server.auth else {
         return Ok(Vec::new());
     };
-    key_files
-        .iter()
-        .map(|path| PrivateKey::read(path).map_err(|fault| fault.to_string()))
-        .collect()
+    key_files.iter().map(|path| PrivateKey::read(path).map_err(|fault| fault.to_string())).collect()
 }
 
 fn auth(server: &FhirServer, keys: Vec<PrivateKey>) -> Auth {

@@ -2,12 +2,12 @@
 //!
 //! Here is HTTP only; who is believed, and what is stored, is decided in [`crate::inbound::fhir`].
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::Router;
 
 use super::serve::Peer;
 use super::{Context, problem};

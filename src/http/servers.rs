@@ -21,7 +21,9 @@ pub(super) async fn resync(State(context): State<Context>, Path(server): Path<St
     let answer = context.handle.act(event).await;
     desk.ring();
     match answer {
-        Answer::Decided { seq, .. } => Json(json!({ "seq": seq, "server": server })).into_response(),
+        Answer::Decided { seq, .. } => {
+            Json(json!({ "seq": seq, "server": server })).into_response()
+        }
         Answer::NotStored(_) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "not stored, try again later", None)
         }

@@ -41,7 +41,9 @@ impl Intake {
             }
             Ok(resources) => {
                 let resources = resources.iter();
-                resources.map(|resource| self.resource(resource, raw.clone(), arrival, now)).collect()
+                resources
+                    .map(|resource| self.resource(resource, raw.clone(), arrival, now))
+                    .collect()
             }
         }
     }

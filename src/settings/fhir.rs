@@ -13,6 +13,7 @@ use chrono::NaiveTime;
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::local_time::Zone;
 use crate::core::phone::Region;
+use crate::core::rules::{self, ServerRules};
 use crate::sms::Secret;
 
 use super::fault::Place;
@@ -82,6 +83,17 @@ impl FhirServer {
     #[must_use]
     pub fn destination(&self) -> DestinationName {
         DestinationName::new(self.name.as_str())
+    }
+
+    /// What decisions depend on at it.
+    #[must_use]
+    pub fn rules(&self) -> (SourceName, ServerRules) {
+        let event_numbers = match self.event_numbers {
+            EventNumbers::Monotonic => rules::EventNumbers::Monotonic,
+            EventNumbers::PerBundle => rules::EventNumbers::PerBundle,
+            EventNumbers::Ignore => rules::EventNumbers::Ignore,
+        };
+        (self.name.clone(), ServerRules { event_numbers })
     }
 
     /// Whether anything is ever heard of it.

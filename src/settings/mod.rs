@@ -201,7 +201,8 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     let listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
     let destinations: Vec<Destination> = destinations.into_iter().flatten().collect();
     let ends = Ends { sources: &taken.names, destinations: &names, servers: &seen };
-    let rules = rules(root, head, &ends, http.public_url.as_deref());
+    let mut rules = rules(root, head, &ends, http.public_url.as_deref())?;
+    rules.servers = fhir_servers.iter().map(FhirServer::rules).collect();
     let mappings = root.table("mappings", |section| {
         section.list("paths", |text| Ok(text.to_owned())).unwrap_or_default()
     });
@@ -210,7 +211,7 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         log: root.table("log", server::log),
         metrics: root.table("metrics", server::metrics),
         shutdown_grace: root.table("shutdown", server::shutdown_grace),
-        rules: rules?,
+        rules,
         store,
         http,
         listeners,

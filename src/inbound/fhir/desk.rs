@@ -20,7 +20,7 @@ use crate::fhir::reference::Origins;
 use crate::fhir::resource;
 use crate::inbound::intake::Intake;
 use crate::inbound::resources::Arrival;
-use crate::outbound::fhir::lane::{Told, Telling};
+use crate::outbound::fhir::lane::{Telling, Told};
 use crate::outbound::fhir::{Server, State, Trouble};
 use crate::telemetry::Metrics;
 

@@ -115,7 +115,8 @@ impl Endpoint {
             is_proved = true;
         }
         if !checks.subjects.is_empty() {
-            let is_known = subject.is_some_and(|subject| checks.subjects.iter().any(|s| s == subject));
+            let is_known =
+                subject.is_some_and(|subject| checks.subjects.iter().any(|s| s == subject));
             if !is_known {
                 return Err(Refusal::Forged);
             }
@@ -201,8 +202,10 @@ fn received(desk: &Desk, notification: &Notification, body: &[u8]) -> Received {
     received.sender = desk.name.as_str().to_owned();
     let first = notification.hints.first();
     let is_numbered = notification.id.is_some() || first.is_some_and(|hint| hint.number.is_some());
-    received.control_id =
-        first.and_then(|hint| hint.key.clone()).or_else(|| notification.id.clone()).unwrap_or_default();
+    received.control_id = first
+        .and_then(|hint| hint.key.clone())
+        .or_else(|| notification.id.clone())
+        .unwrap_or_default();
     // What does not say which event it is may say the same of another one.
     let is_told_apart = is_numbered && !received.control_id.is_empty();
     received.sameness = if is_told_apart { Sameness::Bytes } else { Sameness::Never };

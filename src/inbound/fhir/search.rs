@@ -51,11 +51,7 @@ pub(super) struct Seen {
 }
 
 /// Reads what changed since a moment.
-pub(super) async fn since(
-    desk: &Desk,
-    ways: &Ways,
-    from: Timestamp,
-) -> Result<Seen, NotTaken> {
+pub(super) async fn since(desk: &Desk, ways: &Ways, from: Timestamp) -> Result<Seen, NotTaken> {
     let from = from.format("%Y-%m-%dT%H:%M:%S%.3fZ");
     let count = ways.page_size;
     let first =
@@ -86,8 +82,7 @@ pub(super) async fn all(
         while day < days {
             let from = today + TimeDelta::days(day);
             let to = today + TimeDelta::days((day + WINDOW_DAYS).min(days));
-            let first =
-                format!("Appointment?{parameter}&date=ge{from}&date=lt{to}&_count={count}");
+            let first = format!("Appointment?{parameter}&date=ge{from}&date=lt{to}&_count={count}");
             walk(desk, first, quiet, &mut seen).await?;
             day += WINDOW_DAYS;
         }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use appointd_fhir::client::{Method, Request, Response};
+use chrono::TimeDelta;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,8 +17,7 @@ use crate::core::feed::{Feed, FeedReport, Subscription, SubscriptionStatus};
 use crate::fhir::query::escaped;
 use crate::fhir::render;
 use crate::fhir::subscription::{
-    Endpoint, Held, Model, Seen, SeenStatus, Step, WatchPolicy, changed, is_ours, next_step,
-    wanted,
+    Endpoint, Held, Model, Seen, SeenStatus, Step, WatchPolicy, changed, is_ours, next_step, wanted,
 };
 use crate::outbound::fhir::Trouble;
 
@@ -125,7 +124,12 @@ impl Watcher {
         };
         match failed {
             Failed::Trouble(trouble) => {
-                warn!(server, what, code = trouble.code(), "The subscription cannot be looked after");
+                warn!(
+                    server,
+                    what,
+                    code = trouble.code(),
+                    "The subscription cannot be looked after"
+                );
             }
             Failed::Status(status) => {
                 error!(server, what, status, "The server refuses a subscription");
@@ -137,12 +141,7 @@ impl Watcher {
     }
 
     /// Does a step; the state says afterwards what is known.
-    async fn perform(
-        &self,
-        step: Step,
-        held: &mut Held,
-        now: Timestamp,
-    ) -> Result<(), Failed> {
+    async fn perform(&self, step: Step, held: &mut Held, now: Timestamp) -> Result<(), Failed> {
         match step {
             Step::Nothing { .. } => Ok(()),
             Step::AskStatus => {
@@ -151,7 +150,10 @@ impl Watcher {
                 let was_active = held.status == SeenStatus::Active;
                 held.saw(&seen, now);
                 if was_active && held.status != SeenStatus::Active {
-                    warn!(server = self.desk.name.as_str(), "The subscription does not work any more");
+                    warn!(
+                        server = self.desk.name.as_str(),
+                        "The subscription does not work any more"
+                    );
                     self.desk.report(FeedReport::Behind).await;
                 }
                 Ok(())
@@ -207,7 +209,8 @@ impl Watcher {
         ids.dedup();
         for id in ids {
             let target = format!("Subscription/{id}");
-            let request = Request { method: Method::Delete, target, headers: Vec::new(), body: None };
+            let request =
+                Request { method: Method::Delete, target, headers: Vec::new(), body: None };
             let answer = self.desk.server.send(request).await?;
             if answer.status >= 500 {
                 return Err(Failed::Status(answer.status));
@@ -262,7 +265,8 @@ impl Watcher {
         }
         let read = json_of(&answer)?;
         let runs = Seen::read(&read).status == SeenStatus::Active;
-        let starts_active = self.options.model == Model::Criteria && (runs || held.failures % 2 == 0);
+        let starts_active =
+            self.options.model == Model::Criteria && (runs || held.failures % 2 == 0);
         let body = changed(&read, starts_active || runs, end).to_string().into_bytes();
         let mut headers = vec![content_type()];
         headers.extend(answer.header("etag").map(|tag| ("If-Match".to_owned(), tag.to_owned())));

@@ -310,7 +310,8 @@ impl WriteLane {
         if let Some(held) = appointment.resources.get(&server) {
             return Ok(held.id.clone());
         }
-        let system = self.options.identifier_system.as_ref().ok_or(Miss::None("not_known_there"))?;
+        let system =
+            self.options.identifier_system.as_ref().ok_or(Miss::None("not_known_there"))?;
         let number = appointment.ids.iter().find(|id| id.system == Identifier::FILLER);
         let number = number.or_else(|| appointment.ids.first());
         let number = number.ok_or(Miss::None("not_known_there"))?;
@@ -396,4 +397,3 @@ fn troubled(trouble: Trouble) -> Report {
         Trouble::Foreign => refused("foreign"),
     }
 }
-
