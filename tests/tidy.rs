@@ -77,10 +77,11 @@ const ROOMS: &[Room] = &[
         imports: "category phi clock shutdown core store",
         banned: &[&["reqwest", "axum", "std::net", "std::fs"], CHANCE, ENGINES],
     },
-    // The poller lists texts with Twilio's client, and a status callback fails as a request does.
+    // The poller lists texts with Twilio's client, and a status callback fails as a request does. A FHIR
+    // server that tells of a change is asked what it is, and its token is checked.
     Room {
         name: "inbound",
-        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of",
+        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::fhir",
         banned: &[ENGINES],
     },
     Room {

@@ -49,6 +49,8 @@ pub enum KeySource {
 /// Which tokens are believed.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Of which server, for the log.
+    pub name: String,
     /// Who signs.
     pub keys: KeySource,
     /// For whom it must be: our name at the issuer.
@@ -210,10 +212,9 @@ impl Verifier {
         if expires.is_none_or(|expires| now - leeway >= expires) {
             return Err(Forged::Expired);
         }
-        if let Some(starts) = claims.get("nbf") {
-            if starts.as_f64().is_none_or(|starts| now + leeway < starts) {
-                return Err(Forged::NotYet);
-            }
+        let is_ahead = |starts: &Value| starts.as_f64().is_none_or(|at| now + leeway < at);
+        if claims.get("nbf").is_some_and(is_ahead) {
+            return Err(Forged::NotYet);
         }
         // One, or several (RFC 7519, 4.1.3).
         let is_ours = |name: &Value| name.as_str() == Some(self.options.audience.as_str());
@@ -261,14 +262,15 @@ impl Verifier {
             return None;
         }
         *tried_at = Some(now);
+        let server = self.options.name.as_str();
         let keys = match self.fetch().await {
             Ok(keys) => Arc::new(keys),
             Err(code) => {
-                warn!(code, "The keys of an issuer cannot be had");
+                warn!(server, code, "The keys of a FHIR server's issuer cannot be had");
                 return None;
             }
         };
-        info!("The keys of an issuer were read");
+        info!(server, "The keys of a FHIR server's issuer were read");
         let newer = Held { keys, at: now };
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(newer.clone());
         Some(newer)

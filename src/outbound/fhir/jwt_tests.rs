@@ -16,6 +16,7 @@ use super::*;
 
 fn options(keys: KeySource) -> Options {
     Options {
+        name: "owl".to_owned(),
         keys,
         audience: "https://owl.example/fhir".to_owned(),
         issuer: Some("https://login.ehr.example".to_owned()),
@@ -25,14 +26,14 @@ fn options(keys: KeySource) -> Options {
     }
 }
 
-async fn verifier(peer: &Peer) -> Verifier {
+fn verifier(peer: &Peer) -> Verifier {
     Verifier::new(options(KeySource::Url(peer.url("/keys")))).unwrap()
 }
 
 async fn published(keys: &[PrivateKey]) -> (Arc<Peer>, Verifier) {
     let peer = Peer::start().await;
     peer.publish(&jwks(keys));
-    let verifier = verifier(&peer).await;
+    let verifier = verifier(&peer);
     (peer, verifier)
 }
 
@@ -94,7 +95,7 @@ async fn sha_256_is_believed_too() {
         { "kty": "RSA", "kid": "a", "n": jwk["n"], "e": jwk["e"] },
         { "kty": "EC", "kid": "b", "crv": "P-256", "x": x, "y": y },
     ] }));
-    let verifier = verifier(&peer).await;
+    let verifier = verifier(&peer);
     assert_eq!(verifier.verify(&rs256, start()).await, Ok(()));
     assert_eq!(verifier.verify(&es256, start()).await, Ok(()));
 }
@@ -262,7 +263,7 @@ async fn odd_keys_in_a_set_are_passed_over() {
         { "kty": "EC", "crv": "P-384", "x": "AA", "y": "!" },
         { "kty": "RSA", "alg": "PS256", "n": good["n"], "e": good["e"] }, good,
     ] }));
-    let verifier = verifier(&peer).await;
+    let verifier = verifier(&peer);
     assert_eq!(verifier.verify(&token(&rsa()), start()).await, Ok(()), "a key without a name");
     let nameless = signed(&rsa(), &json!({ "alg": "RS384" }), &claims());
     assert_eq!(verifier.verify(&nameless, start()).await, Ok(()));
