@@ -33,7 +33,7 @@ const ACTORS_MAX: usize = 1_000;
 const BODY_BYTES_MAX: u64 = 32 << 20;
 
 /// A FHIR server.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FhirServer {
     /// Its name as a source; [`FhirServer::destination`] is the same as a destination.
     pub name: SourceName,
@@ -72,7 +72,8 @@ pub struct FhirServer {
     pub write_back: Option<WriteBack>,
     /// What it may use up.
     pub limits: FhirLimits,
-    /// The other origins that references may be read from, as `https://host:port`.
+    /// The other origins that references may be read from, with the same credentials, as
+    /// `https://host:port`.
     pub allow_origins: Vec<String>,
     /// How long a silence of the feed is worth an alert.
     pub silent_feed_after: Option<Duration>,
@@ -155,14 +156,14 @@ pub enum FirstImport {
 }
 
 /// What a server may use up, and how much it is asked.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FhirLimits {
     /// How long to wait for the connection.
     pub connect_timeout: Duration,
     /// How long to wait for an answer.
     pub request_timeout: Duration,
     /// How many requests are begun in a second.
-    pub requests_per_second: f64,
+    pub requests_per_second: u32,
     /// How many run at a time.
     pub parallel: usize,
     /// The largest answer that is read.
@@ -393,10 +394,11 @@ fn identifier_system(section: &mut Section<'_>) -> Option<String> {
 }
 
 fn limits(section: &mut Section<'_>) -> FhirLimits {
+    let per_second = section.count("requests_per_second", 1..=1_000, 5);
     FhirLimits {
         connect_timeout: section.duration("connect_timeout", WAITING, 5 * SECOND),
         request_timeout: section.duration("request_timeout", WAITING, 30 * SECOND),
-        requests_per_second: section.rate("requests_per_second", 0.01..=1_000.0, 5.0),
+        requests_per_second: u32::try_from(per_second).unwrap_or(u32::MAX),
         parallel: section.size("parallel", 1..=64, 4),
         body_bytes_max: section.size("body_bytes_max", 64 << 10..=256 << 20, BODY_BYTES_MAX),
     }

@@ -40,9 +40,9 @@ pub enum Auth {
         client_id: String,
         /// Its secret.
         client_secret: Secret,
-        /// Where tokens are given; what the server says of itself if not set.
-        token_url: Option<String>,
-        /// What is asked for.
+        /// Where tokens are given.
+        token_url: String,
+        /// What is asked for; what the client usually gets if not set.
         scope: Option<String>,
         /// How the secret is shown.
         style: SecretStyle,
@@ -173,13 +173,14 @@ fn client_credentials(section: &mut Section<'_>, server: &str) -> Option<Auth> {
     let wanted = from_file("client_secret_file", &credential);
     section.need(secret.is_some(), "client_secret", &wanted);
     let token_url = https_url(section, "token_url");
+    section.need(token_url.is_some(), "token_url", "write the https address that gives tokens");
     let scope = section.text("scope");
     let styles = [("basic", SecretStyle::Basic), ("post", SecretStyle::Post)];
     let style = section.choice("style", &styles, SecretStyle::Basic);
     Some(Auth::ClientCredentials {
         client_id: client_id?,
         client_secret: secret?,
-        token_url,
+        token_url: token_url?,
         scope,
         style,
     })

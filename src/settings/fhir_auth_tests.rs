@@ -24,20 +24,19 @@ fn every_key_of_each_kind_is_read() {
     assert_eq!(basic, Auth::Basic { user: "owl clinic".to_owned(), password });
     let token = Secret::new("hunter2");
     assert_eq!(auth("kind = \"bearer\"\ntoken = \"hunter2\"\n"), Auth::Bearer { token });
-    let client =
-        "kind = \"client_credentials\"\nclient_id = \"owl\"\nclient_secret = \"hunter2\"\n";
-    let rest = "token_url = \"https://a.example/token/\"\nscope = \"a b\"\nstyle = \"post\"\n";
-    let expected = |token_url: Option<&str>, scope: Option<&str>, style| Auth::ClientCredentials {
+    let client = "kind = \"client_credentials\"\nclient_id = \"owl\"\nclient_secret = \"hunter2\"\n\
+                  token_url = \"https://a.example/token/\"\n";
+    let expected = |scope: Option<&str>, style| Auth::ClientCredentials {
         client_id: "owl".to_owned(),
         client_secret: Secret::new("hunter2"),
-        token_url: token_url.map(str::to_owned),
+        // The address is a claim of signed tokens: not even a slash may be lost.
+        token_url: "https://a.example/token/".to_owned(),
         scope: scope.map(str::to_owned),
         style,
     };
-    assert_eq!(auth(client), expected(None, None, SecretStyle::Basic));
-    // The address is a claim of signed tokens: not even a slash may be lost.
-    let all = expected(Some("https://a.example/token/"), Some("a b"), SecretStyle::Post);
-    assert_eq!(auth(&format!("{client}{rest}")), all);
+    assert_eq!(auth(client), expected(None, SecretStyle::Basic));
+    let rest = "scope = \"a b\"\nstyle = \"post\"\n";
+    assert_eq!(auth(&format!("{client}{rest}")), expected(Some("a b"), SecretStyle::Post));
     let smart = "kind = \"smart_backend\"\nclient_id = \"owl\"\nkey_files = [\"a.pem\", \"/b.pem\"]\n\
                  scope = \"system/Appointment.rs\"\n";
     let expected = Auth::SmartBackend {
@@ -65,7 +64,11 @@ fn each_kind_needs_its_own() {
     );
     assert_auth_faults(
         "kind = \"client_credentials\"\n",
-        &["text:4: auth.client_id: is missing", "text:4: auth.client_secret: is missing"],
+        &[
+            "text:4: auth.client_id: is missing",
+            "text:4: auth.client_secret: is missing",
+            "text:4: auth.token_url: is missing; write the https address that gives tokens",
+        ],
     );
     assert_auth_faults(
         "kind = \"smart_backend\"\nkey_files = []\n",
@@ -159,7 +162,7 @@ fn secrets_come_from_credentials_files_and_the_settings_in_this_order() {
     let kinds = [
         ("basic", "user = \"u\"\n", "password"),
         ("bearer", "", "token"),
-        ("client_credentials", "client_id = \"c\"\n", "client_secret"),
+        ("client_credentials", "client_id = \"c\"\ntoken_url = \"https://t\"\n", "client_secret"),
     ];
     for (kind, rest, key) in kinds {
         let read = |credentials: Option<&Path>| {

@@ -24,7 +24,8 @@ const HMAC_HEADER_DEFAULT: &str = "X-Signature";
 pub struct Notify {
     /// A header with a secret.
     pub header: Option<SecretHeader>,
-    /// A header with a signature over the body, HMAC-SHA256 in hexadecimal digits.
+    /// A header with a signature over the body: HMAC-SHA256 in hexadecimal digits, in
+    /// `X-Hub-Signature` behind its method.
     pub hmac: Option<SecretHeader>,
     /// A user and a password (HTTP Basic).
     pub basic: Option<(String, Secret)>,

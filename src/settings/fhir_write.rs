@@ -65,7 +65,7 @@ pub enum WriteTarget {
 pub enum Strategy {
     /// PATCH with a JSON Patch.
     JsonPatch,
-    /// PATCH with a FHIRPath Patch.
+    /// PATCH with a `FHIRPath` Patch.
     FhirPathPatch,
     /// PUT of the resource as it was read, with the change.
     Put,
@@ -243,10 +243,10 @@ fn path(section: &mut Section<'_>, key: &'static str, body: Option<&str>) -> Opt
     let wanted = "write a path such as \"Appointment/{appointment}/$confirm\"";
     section.parsed_unseen(key, wanted, |text| {
         let filled = fill(text, &[APPOINTMENT])?;
-        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$/".contains(&byte);
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$/?&=".contains(&byte);
         let is_path = (1..=PATH_BYTES_MAX).contains(&filled.len())
             && filled.bytes().all(is_good)
-            && filled.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+            && filled.split(['/', '?']).all(|part| !part.is_empty() && part != "." && part != "..");
         if !is_path {
             return Err(format!("{} is no path below the base address", shown(text)));
         }
