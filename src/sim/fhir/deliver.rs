@@ -185,7 +185,9 @@ impl State {
                 What::Event(event) if notice.subscription == id && events.len() < max => {
                     events.push(event);
                 }
-                what => kept.push_back(Notice { subscription: notice.subscription, what }),
+                what @ (What::Handshake | What::Heartbeat | What::Event(_)) => {
+                    kept.push_back(Notice { subscription: notice.subscription, what });
+                }
             }
         }
         self.queue = kept;

@@ -193,12 +193,12 @@ pub enum Forgery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchForms {
-    /// JSON Patch and FHIRPath Patch.
+    /// JSON Patch and `FHIRPath` Patch.
     #[default]
     Both,
     /// JSON Patch only.
     Json,
-    /// FHIRPath Patch only.
+    /// `FHIRPath` Patch only.
     FhirPath,
 }
 
@@ -232,9 +232,9 @@ pub struct Knobs {
     // ------------------------------------------------------------------ reads
     /// `meta.lastUpdated` is the moment of reading.
     pub last_updated_now: bool,
-    /// There is no ETag.
+    /// There is no `ETag`.
     pub no_etag: bool,
-    /// There is no `meta.versionId`, and no ETag either.
+    /// There is no `meta.versionId`, and no `ETag` either.
     pub no_version_id: bool,
     /// Versions are named by UUIDs instead of numbers.
     pub uuid_versions: bool,
@@ -252,7 +252,7 @@ pub struct Knobs {
     pub patch_forms: PatchForms,
     /// Only these operations of a PATCH are taken, as in `replace /status`; all, if empty.
     pub patch_paths: Vec<String>,
-    /// Writes are answered without a body, and without an ETag.
+    /// Writes are answered without a body, and without an `ETag`.
     pub no_body: bool,
     /// Any code is taken for a status.
     pub any_status: bool,

@@ -15,6 +15,13 @@ const P384_BYTES: usize = 48;
 /// The largest RSA key, in bytes (8192 bits).
 const RSA_BYTES_MAX: usize = 1024;
 
+/// The algorithms that SMART Backend Services ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    Rs384,
+    Es384,
+}
+
 /// An assertion, taken apart.
 #[derive(Debug)]
 pub(super) struct Assertion<'a> {
@@ -67,17 +74,21 @@ impl<'a> Assertion<'a> {
     /// If there is no such key, or it did not make the signature.
     pub(super) fn verify(&self, keys: &Value) -> Result<(), &'static str> {
         const NO_KEY: &str = "the key is not among the client's";
-        let scheme = self.algorithm().ok_or(NO_KEY)?;
+        let algorithm = self.algorithm().ok_or(NO_KEY)?;
         let wanted = self.header.get("kid").and_then(Value::as_str).ok_or("there is no kid")?;
         let keys = keys.get("keys").and_then(Value::as_array).ok_or(NO_KEY)?;
         let is_wanted = |key: &&Value| key.get("kid").and_then(Value::as_str) == Some(wanted);
         let key = keys.iter().find(is_wanted).ok_or(NO_KEY)?;
-        let (public, signature) = match scheme {
-            SignatureScheme::ECDSA_NISTP384_SHA384 => {
+        let (scheme, public, signature) = match algorithm {
+            Algorithm::Es384 => {
                 let signature = ecdsa(&self.signature).ok_or("the signature is malformed")?;
-                (point(key).ok_or(NO_KEY)?, signature)
+                let public = point(key).ok_or(NO_KEY)?;
+                (SignatureScheme::ECDSA_NISTP384_SHA384, public, signature)
             }
-            _ => (rsa(key).ok_or(NO_KEY)?, self.signature.clone()),
+            Algorithm::Rs384 => {
+                let public = rsa(key).ok_or(NO_KEY)?;
+                (SignatureScheme::RSA_PKCS1_SHA384, public, self.signature.clone())
+            }
         };
         let known = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         let fitting = known.mapping.iter().filter(|(one, _)| *one == scheme);
@@ -89,10 +100,10 @@ impl<'a> Assertion<'a> {
         Err("the signature is not the client's")
     }
 
-    fn algorithm(&self) -> Option<SignatureScheme> {
+    fn algorithm(&self) -> Option<Algorithm> {
         match self.header.get("alg")?.as_str()? {
-            "RS384" => Some(SignatureScheme::RSA_PKCS1_SHA384),
-            "ES384" => Some(SignatureScheme::ECDSA_NISTP384_SHA384),
+            "RS384" => Some(Algorithm::Rs384),
+            "ES384" => Some(Algorithm::Es384),
             _ => None,
         }
     }

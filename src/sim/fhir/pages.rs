@@ -70,9 +70,10 @@ impl State {
         }
     }
 
-    fn first_page(&self, kind: &str, query: Query) -> Result<Page, Reply> {
+    fn first_page(&self, kind: &str, mut query: Query) -> Result<Page, Reply> {
         if kind == "Appointment" && self.knobs.needs_actor {
             narrow(&query)?;
+            query.add("_sort", "date");
         }
         let found = find(&self.store, kind, &query);
         let found = found.map_err(|unclear| Reply::refused(400, "invalid", unclear.0))?;

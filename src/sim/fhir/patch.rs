@@ -1,7 +1,7 @@
-//! JSON Patch (RFC 6902) and FHIRPath Patch, as far as appointments are written back by them.
+//! JSON Patch (RFC 6902) and `FHIRPath` Patch, as far as appointments are written back by them.
 //!
-//! Of JSON Patch `test`, `replace`, `add` and `remove`; of FHIRPath Patch `replace`, `add`, `insert`
-//! and `delete`, on paths of names, indexes and `where(a.b = 'c')`. A patch is applied as a whole or
+//! Of JSON Patch `test`, `replace`, `add` and `remove`; of `FHIRPath` Patch `replace`, `add`,
+//! `insert` and `delete`, on paths of names, indexes and `where(a.b = 'c')`. A patch is applied as a whole or
 //! not at all. What a resource may be is not looked at here.
 
 use serde_json::{Map, Value};
@@ -164,7 +164,7 @@ fn remove(resource: &mut Value, path: &str) -> Result<(), Refused> {
     }
 }
 
-/// Applies a FHIRPath Patch; of `listed` operations only, if there are any.
+/// Applies a `FHIRPath` Patch; of `listed` operations only, if there are any.
 pub(super) fn fhirpath_patch(
     resource: &Value,
     patch: &Value,

@@ -177,7 +177,7 @@ impl Core {
     }
 }
 
-/// The refusal of a request in another version of FHIR, as LinuxForHealth has it.
+/// The refusal of a request in another version of FHIR, as `LinuxForHealth` has it.
 fn other_version(asked: &Asked, number: &str) -> Option<Reply> {
     // Major and minor number: 4.0 of 4.0.1.
     let own = number.rsplit_once('.').map_or(number, |(own, _)| own);
