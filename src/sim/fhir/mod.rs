@@ -320,6 +320,13 @@ impl Server {
         self.core.wake();
     }
 
+    /// Lets another user change the resource at `Type/id` by a merge patch just before the next write
+    /// to it arrives.
+    pub fn meddle(&self, reference: &str, change: Value) {
+        let meddling = Meddling { on: reference.to_owned(), change, times: 1 };
+        self.set(|knobs| knobs.meddle.push(meddling));
+    }
+
     /// Sends what waits, and what comes to it meanwhile; returns how many notifications went out.
     pub async fn deliver(&self) -> usize {
         self.core.flush().await

@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn url(&self, path: &str) -> String {
-        if path.contains("://") {
+        if path.starts_with("http") {
             return path.to_owned();
         }
         format!("{}/{path}", self.server.base_url())

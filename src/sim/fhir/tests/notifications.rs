@@ -211,10 +211,8 @@ fn shape(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn shape_of(value: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     shape(value, "", &mut found);
-    // What an appointment holds is the clinic's affair.
-    found.retain(|path| {
-        !path.contains("/resource/") || !path.starts_with("/entry/*/resource/participant")
-    });
+    // Who takes part is the clinic's affair.
+    found.retain(|path| !path.starts_with("/entry/*/resource/participant"));
     found
 }
 
@@ -314,6 +312,8 @@ async fn notifications_look_as_the_specification_shows_them() {
                     || path == "/entry/*/resource/id: text"
             };
             real.retain(|path| !is_own(path));
+            // Optional, and left out of one example.
+            real.insert("/entry/*/resource/topic: text".to_owned());
             assert_eq!(shape_of(&hook.body), real, "{file}");
         }
     }

@@ -219,6 +219,8 @@ async fn another_user_comes_first() {
     assert_eq!((&visit["start"], &visit["status"]), (&earlier["start"], &json!("booked")));
     assert_eq!(bench.json_patch("Appointment/visit-1", "W/\"2\"", &patch).await.status, 412);
     assert_eq!(bench.json_patch("Appointment/visit-1", "W/\"3\"", &patch).await.status, 200);
+    bench.server.meddle("Appointment/visit-2", json!({}));
+    assert_eq!(bench.json_patch("Appointment/visit-2", "W/\"2\"", &patch).await.status, 412);
     // Where If-Match is not looked at, the change of the other is written over unseen.
     bench.server.set(|knobs| {
         let change = json!({ "status": "arrived" });
