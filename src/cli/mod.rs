@@ -14,6 +14,7 @@ mod replay;
 mod resync;
 mod run;
 mod send;
+mod simulate;
 mod store;
 
 use std::ffi::OsString;
@@ -88,6 +89,8 @@ enum Command {
     Resync(resync::Arguments),
     /// Look after the store
     Store(store::Arguments),
+    /// Run a stand-in alone: an EHR, or the patients' phones
+    Simulate(simulate::Arguments),
 }
 
 /// Runs a command; the process's exit code comes out.
@@ -113,6 +116,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Remind(arguments) => replay::remind(&arguments),
         Command::Resync(arguments) => resync::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
