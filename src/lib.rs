@@ -35,6 +35,7 @@
 //! | [`category`], [`clock`], [`phi`], [`shutdown`] | kinds of failure, time, the wrapper of patient data, stopping in order |
 //! | [`core`] | pure: claims, appointments, contacts, reminders, replies, texts, deliveries |
 //! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
+//! | [`fhir`] | pure: what FHIR servers say, and what is said to them, raw JSON in and out |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
 //! | [`sms`] | pure: Twilio's forms, signatures and error codes |
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
@@ -43,7 +44,7 @@
 //! | [`inbound`] | MLLP listeners, Twilio's webhooks, the poll behind them |
 //! | [`outbound`] | a lane each: texts, and every HL7 destination |
 //! | [`http`] | webhooks, API, health, metrics |
-//! | [`sim`] | stand-ins: an EHR, patients' phones, and a world of both around the daemon |
+//! | [`sim`] | stand-ins: an EHR by MLLP and by FHIR, patients' phones, and a world of them around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
 //! | [`app`], [`cli`] | composition, commands |
 //!
@@ -92,6 +93,7 @@ pub mod shutdown;
 
 pub mod core;
 
+pub mod fhir;
 pub mod hl7;
 pub mod mapping;
 pub mod sms;

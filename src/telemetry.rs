@@ -61,6 +61,8 @@ pub struct Metrics {
     sends: Family<LaneAndOutcome, Counter>,
     breaker_open: Family<KindLabel, Gauge>,
     webhooks: Family<KindLabel, Counter>,
+    searches: ByKind,
+    subscription_active: Family<SourceLabel, Gauge>,
     rows: Family<KindLabel, Gauge>,
     free_bytes: Gauge<i64, AtomicI64>,
     reload_refused: Gauge<i64, AtomicI64>,
@@ -117,6 +119,12 @@ impl Metrics {
                 "Whether a lane is paused after failures",
             ),
             webhooks: register(&mut registry, "webhooks", "Webhook calls, by outcome"),
+            searches: register(&mut registry, "fhir_searches", "Searches of servers, by outcome"),
+            subscription_active: register(
+                &mut registry,
+                "fhir_subscription_active",
+                "Whether a server's subscription works",
+            ),
             rows: register(&mut registry, "rows", "Rows that want attention, by kind"),
             free_bytes: register(
                 &mut registry,
@@ -214,6 +222,16 @@ impl Metrics {
     /// Counts a webhook call.
     pub fn webhook(&self, outcome: &str) {
         self.webhooks.get_or_create(&kind(outcome)).inc();
+    }
+
+    /// Counts a search of a server.
+    pub fn searched(&self, server: &SourceName, outcome: &str) {
+        self.searches.get_or_create(&labels(server, outcome)).inc();
+    }
+
+    /// Notes whether the subscription at a server works.
+    pub fn subscription(&self, server: &SourceName, is_active: bool) {
+        self.subscription_active.get_or_create(&label(server)).set(i64::from(is_active));
     }
 
     /// Notes how many rows of a kind want attention.

@@ -110,6 +110,16 @@ impl Acceptor {
     }
 }
 
+/// The subject of the certificate that a client has shown, as in `CN=ehr.example.org, O=Owl Clinic`
+/// (RFC 4514 writes it from the other end; this is the order of the certificate).
+#[must_use]
+pub fn subject_of(stream: &server::TlsStream<TcpStream>) -> Option<String> {
+    let (_, session) = stream.get_ref();
+    let cert = session.peer_certificates()?.first()?;
+    let (_, cert) = x509_parser::parse_x509_certificate(cert).ok()?;
+    Some(cert.subject().to_string())
+}
+
 /// The client's side.
 #[derive(Clone)]
 pub struct Connector {

@@ -170,18 +170,14 @@ fn another_subscription_counts_anew_and_what_lay_between_is_searched() {
     let (mut scene, rules) = (scene(), with_numbers(EventNumbers::Monotonic));
     hear(&mut scene, &rules, notified(&["a1"], &[(7, 1)]));
     let subscription = Subscription {
-        id: "s1".to_owned(),
+        id: Some("s1".to_owned()),
         status: SubscriptionStatus::Requested,
-        made_for: String::new(),
-        end: None,
-        created_at: now(),
-        asked_at: now(),
-        failures: 0,
+        ..Subscription::default()
     };
-    let feed = report(&mut scene, FeedReport::Subscription(Some(subscription.clone())));
+    let feed = report(&mut scene, FeedReport::Subscription(subscription.clone()));
     assert!(feed.last_event.is_none() && feed.wanted.is_some());
     report(&mut scene, searched(now(), 0, false));
-    let same = report(&mut scene, FeedReport::Subscription(Some(subscription)));
+    let same = report(&mut scene, FeedReport::Subscription(subscription));
     assert_eq!(same.wanted, None, "the same one leaves no gap");
     let handshake = Notified {
         is_handshake: true,

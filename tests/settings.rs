@@ -33,9 +33,10 @@ fn uncommented(text: &str) -> String {
 fn folder(text: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "appointd.toml", text);
-    let secrets = ["http_api_token", "metrics_token", "twilio_auth_token"];
-    for name in secrets.into_iter().chain(["twilio_auth_token_other", "twilio_api_key_secret"]) {
-        write(dir.path(), &format!("secrets/{name}"), format!("from-{name}\n"));
+    for secret in
+        SHIPPED.split("_file = \"secrets/").skip(1).filter_map(|rest| rest.split('"').next())
+    {
+        write(dir.path(), &format!("secrets/{secret}"), format!("from-{secret}\n"));
     }
     write(dir.path(), "texts/en.toml", include_str!("../conf/texts/en.toml"));
     write(dir.path(), "replies/en.toml", include_str!("../conf/replies/en.toml"));
@@ -92,7 +93,12 @@ fn the_shipped_file_loads_with_every_example_taken_in() {
     let twilio = loaded.settings.twilio.unwrap();
     assert_eq!(twilio.auth_token.expose(), "from-twilio_auth_token", "the file counts");
     assert_eq!(loaded.settings.destinations.len(), 1);
-    assert_eq!(loaded.settings.rules.routes.len(), 1);
+    let routes: Vec<String> =
+        loaded.settings.rules.routes.iter().map(|(from, to)| format!("{from} {to}")).collect();
+    let expected = ["athena main-ehr-back", "azure azure", "backport backport", "canvas canvas"];
+    assert_eq!(routes[..4], expected);
+    assert_eq!(routes[4..], ["main-ehr main-ehr-back", "medplum medplum", "millennium millennium"]);
+    assert_eq!(loaded.settings.fhir_servers.len(), 7);
 }
 
 #[test]
@@ -107,10 +113,12 @@ fn every_setting_stands_in_the_shipped_file_and_nothing_else_does() {
     let known = load_dir(&folder(&text), &[]).unwrap().keys;
     let mut written = BTreeSet::new();
     keys("", &text.parse::<toml::Table>().unwrap(), &mut written);
-    // Below `set`, keys are positions in messages.
-    written.retain(|key| !key.starts_with("hl7.destination.set."));
-    let known: BTreeSet<String> =
-        known.into_iter().filter(|key| !key.starts_with("hl7.destination.set.")).collect();
+    // Below `set`, keys are positions in messages, below `headers` names of headers.
+    let is_fixed = |key: &String| {
+        !key.starts_with("hl7.destination.set.") && !key.starts_with("fhir.server.headers.")
+    };
+    written.retain(is_fixed);
+    let known: BTreeSet<String> = known.into_iter().filter(is_fixed).collect();
     assert_eq!(known.difference(&written).collect::<Vec<_>>(), Vec::<&String>::new(), "unwritten");
     assert_eq!(written.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "unknown");
 }
@@ -168,7 +176,8 @@ fn printed(settings: &Settings) -> String {
         (&rules.replies, &rules.delivery, &rules.routes),
     );
     let rest = (&settings.mappings, settings.log, &settings.metrics, settings.shutdown_grace);
-    format!("{rules:?}{:?}{rest:?}", (store, http, listeners, destinations, sms, twilio))
+    let ends = (listeners, destinations, &settings.fhir_servers);
+    format!("{rules:?}{:?}{rest:?}", (store, http, ends, sms, twilio))
 }
 
 #[test]

@@ -56,6 +56,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "mapping", imports: "category phi clock::Timestamp core hl7", banned: PURE },
     Room { name: "sms", imports: "category phi core::ids core::phone", banned: PURE },
+    Room { name: "fhir", imports: "category phi clock::Timestamp core sms::Secret", banned: PURE },
     // Settings read files and addresses; `reqwest::Url` is the reader of addresses.
     Room {
         name: "settings",
@@ -76,10 +77,11 @@ const ROOMS: &[Room] = &[
         imports: "category phi clock shutdown core store",
         banned: &[&["reqwest", "axum", "std::net", "std::fs"], CHANCE, ENGINES],
     },
-    // The poller lists texts with Twilio's client, and a status callback fails as a request does.
+    // The poller lists texts with Twilio's client, and a status callback fails as a request does. A FHIR
+    // server that tells of a change is asked what it is, and its token is checked.
     Room {
         name: "inbound",
-        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of",
+        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::fhir",
         banned: &[ENGINES],
     },
     Room {

@@ -12,7 +12,7 @@ use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::hl7::Charset;
 use crate::hl7::frame::Limits;
-use crate::inbound::intake::{Intake, Live};
+use crate::inbound::intake::{Intake, Language, Live};
 use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::{self, Choice, Library, check_examples};
@@ -38,10 +38,10 @@ pub fn library_of(settings: &Settings) -> Result<Arc<Library>, Vec<String>> {
     if faults.is_empty() { Ok(Arc::new(library)) } else { Err(told(faults)) }
 }
 
-/// How each listener chooses its mapping, in the order of the settings.
+/// How each listener chooses its mapping, and then each FHIR server, in the order of the settings.
 ///
 /// # Errors
-/// Every fault of every file, and each listener whose mapping does not exist.
+/// Every fault of every file, and each feed whose mapping does not exist.
 pub fn choices_of(settings: &Settings) -> Result<Vec<Choice>, Vec<String>> {
     let library = library_of(settings)?;
     let mut faults = Vec::new();
@@ -54,6 +54,16 @@ pub fn choices_of(settings: &Settings) -> Result<Vec<Choice>, Vec<String>> {
             )),
             Ok(choice) => choices.push(choice),
             Err(fault) => faults.push(format!("listener {}: {fault}", listener.name)),
+        }
+    }
+    for server in &settings.fhir_servers {
+        match Choice::parse(&server.mapping, &library) {
+            Ok(Choice::Named(mapping)) if !mapping.reads_fhir() => faults.push(format!(
+                "fhir.server {}: mapping \"{}\" reads HL7 messages, not FHIR resources",
+                server.name, server.mapping
+            )),
+            Ok(choice) => choices.push(choice),
+            Err(fault) => faults.push(format!("fhir.server {}: {fault}", server.name)),
         }
     }
     if faults.is_empty() { Ok(choices) } else { Err(faults) }
@@ -93,6 +103,8 @@ pub fn mapping_files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, String>
 pub(super) fn intake(listener: &Listener, live: Live, now: Timestamp) -> Intake {
     Intake {
         source: listener.name.clone(),
+        space: listener.name.clone(),
+        language: Language::Hl7,
         charset: listener.charset.as_deref().and_then(Charset::for_label),
         zone: listener.zone,
         region: listener.region,

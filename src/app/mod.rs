@@ -4,6 +4,7 @@
 //! start with all that is known about it. Knows all rooms, and is known by none.
 
 mod assemble;
+mod servers;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -15,8 +16,10 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 pub use assemble::{choices_of, lane_options, library_of, mapping_files, twilio_of};
+pub use servers::{rooms_fit, server_of};
 
 use crate::clock::Clock;
+use crate::core::ids::SourceName;
 use crate::core::rules::Rules;
 use crate::engine::rows::Lane;
 use crate::engine::{Engine, Handle, SharedRules};
@@ -35,6 +38,7 @@ use crate::sms::Secret;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::tls;
+use servers::{Rooms, Shared};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,7 @@ pub struct App {
     poller: Option<Poller>,
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
+    servers: Vec<Rooms>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     token: Secret,
@@ -128,7 +133,7 @@ impl App {
         let (engine, handle) = Engine::new(store, Arc::clone(&rules), clock.clone())?;
         let metrics = Arc::new(Metrics::new());
         let mut acceptors = Vec::new();
-        let (intakes, listeners) =
+        let (mut intakes, listeners) =
             bind_listeners(&settings, &handle, &clock, &metrics, &mut acceptors).await?;
         let http_tls = acceptor(settings.http.tls.as_ref(), &mut acceptors)?;
         let http = (bind(settings.http.listen).await?, http_tls);
@@ -162,6 +167,10 @@ impl App {
                 lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
             }
         }
+        let shared =
+            Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
+        let servers = build_servers(&settings, &shared)?;
+        intakes.extend(servers.iter().map(|rooms| Arc::clone(&rooms.desk.intake)));
         let webhooks = assemble::webhooks(&settings).map(Arc::new);
         let token = settings.http.api_token.clone().unwrap_or_else(new_token);
         let poller = match (twilio, assemble::polled_number(&settings)) {
@@ -183,6 +192,7 @@ impl App {
             poller,
             webhooks,
             lanes,
+            servers,
             metrics,
             health: Arc::new(Health::default()),
             token,
@@ -214,8 +224,11 @@ impl App {
         for listener in &self.listeners {
             self.health.set(&format!("listener {}", listener.1), Part::Up);
         }
-        for (intake, configured) in self.intakes.iter().zip(&self.settings.listeners) {
-            if let Some(after) = configured.silent_feed_after {
+        let listeners = self.settings.listeners.iter().map(|known| known.silent_feed_after);
+        let silences =
+            listeners.chain(self.settings.fhir_servers.iter().map(|known| known.silent_feed_after));
+        for (intake, after) in self.intakes.iter().zip(silences) {
+            if let Some(after) = after {
                 let watch = silence::watch(Arc::clone(intake), after, self.clock.clone());
                 let stop = tasks.stop_token();
                 tasks.spawn(async move {
@@ -234,6 +247,20 @@ impl App {
         for lane in self.lanes {
             tasks.spawn(lane.run(tasks.clone()));
         }
+        let (mut endpoints, mut desks, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for rooms in self.servers {
+            tasks.spawn(rooms.reader.run(tasks.clone()));
+            tasks.spawn(rooms.lane.run(tasks.clone()));
+            if let Some(follower) = rooms.follower {
+                tasks.spawn(follower.run(tasks.stop_token()));
+            }
+            if let Some(watcher) = rooms.watcher {
+                tasks.spawn(watcher.run(tasks.stop_token()));
+            }
+            desks.push(rooms.desk);
+            endpoints.extend(rooms.endpoint);
+            keys.extend(rooms.keys);
+        }
         if let Some(poller) = self.poller {
             tasks.spawn(poller.run(tasks.stop_token()));
         }
@@ -242,6 +269,9 @@ impl App {
         let context = Context {
             handle: self.handle.clone(),
             intakes: Arc::new(self.intakes.clone()),
+            endpoints: Arc::new(endpoints),
+            desks: Arc::new(desks),
+            key_set: Arc::new(servers::key_set(keys)),
             webhooks: self.webhooks,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
@@ -334,8 +364,8 @@ impl Running {
 
     fn put_in_force(&self, settings: &Settings) -> Result<(), Vec<String>> {
         for intake in &self.intakes {
-            if settings.listeners.iter().all(|listener| listener.name != intake.source) {
-                return Err(vec![format!("listener {} is gone; restart", intake.source)]);
+            if sources(settings).all(|name| *name != intake.source) {
+                return Err(vec![format!("feed {} is gone; restart", intake.source)]);
             }
         }
         // All that can fail comes before anything is in force.
@@ -357,8 +387,8 @@ impl Running {
 
     fn choose(&self, settings: &Settings, choices: &[Choice]) {
         for intake in &self.intakes {
-            let mut pairs = settings.listeners.iter().zip(choices);
-            if let Some((_, choice)) = pairs.find(|(listener, _)| listener.name == intake.source) {
+            let mut pairs = sources(settings).zip(choices);
+            if let Some((_, choice)) = pairs.find(|(name, _)| **name == intake.source) {
                 intake.reload(live(&settings.rules, choice.clone()));
             }
         }
@@ -392,6 +422,24 @@ impl Running {
             Ok(Err(_)) | Err(_) => Err(Error::Engine("it panicked".to_owned())),
         }
     }
+}
+
+/// The names of all feeds, in the order of [`choices_of`].
+fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
+    let listeners = settings.listeners.iter().map(|listener| &listener.name);
+    listeners.chain(settings.fhir_servers.iter().map(|server| &server.name))
+}
+
+fn build_servers(settings: &Settings, shared: &Shared) -> Result<Vec<Rooms>, Error> {
+    let choices = choices_of(settings).map_err(|faults| Error::Setup(faults.join("; ")))?;
+    let choices = choices.into_iter().skip(settings.listeners.len());
+    let pairs = settings.fhir_servers.iter().zip(choices);
+    pairs
+        .map(|(server, choice)| {
+            servers::rooms(settings, server, live(&settings.rules, choice), shared)
+                .map_err(Error::Setup)
+        })
+        .collect()
 }
 
 /// The engine has a thread of its own: it waits for the disk, and nothing else should.

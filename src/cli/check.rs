@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::client::load;
 use super::{Config, Failure, block_on, out};
 use crate::app;
+use crate::clock::Clock;
 use crate::core::effect::TextKind;
 use crate::outbound::mllp::Connection;
 use crate::outbound::twilio::Filter;
-use crate::settings::{Backend, Settings};
+use crate::settings::{Backend, FhirServer, Settings};
 
 /// How long a peer may take to be reached.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
@@ -34,8 +35,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let languages: Vec<&str> =
         settings.rules.texts.languages().iter().map(String::as_str).collect();
     out::say(&format!(
-        "ok: {} listener(s), {} destination(s), {} text(s) in {}",
+        "ok: {} listener(s), {} FHIR server(s), {} destination(s), {} text(s) in {}",
         settings.listeners.len(),
+        settings.fhir_servers.len(),
         settings.destinations.len(),
         TextKind::ALL.len(),
         languages.join(", ")
@@ -52,6 +54,11 @@ fn mappings(settings: &Settings) -> Vec<String> {
     for destination in &settings.destinations {
         if let Err(fault) = app::lane_options(settings, destination) {
             faults.push(format!("destination {}: {fault}", destination.name));
+        }
+    }
+    for server in &settings.fhir_servers {
+        if let Err(fault) = app::rooms_fit(settings, server, &Clock::system()) {
+            faults.push(format!("fhir.server {}: {fault}", server.name));
         }
     }
     faults
@@ -83,5 +90,26 @@ async fn online(settings: &Settings) -> Vec<String> {
             faults.push(format!("destination {}: {refusal}", destination.name));
         }
     }
+    for server in &settings.fhir_servers {
+        if let Err(fault) = reached(server).await {
+            faults.push(format!("fhir.server {}: {fault}", server.name));
+        }
+    }
     faults
+}
+
+/// Asks a server for one appointment, as the daemon would.
+async fn reached(server: &FhirServer) -> Result<(), String> {
+    let client = app::server_of(server, &Clock::system())?;
+    let answer = client.get("metadata", None).await.map_err(|trouble| trouble.to_string())?;
+    if answer.status != 200 {
+        return Err(format!("answers {} to metadata", answer.status));
+    }
+    let search = "Appointment?_count=1";
+    let answer = client.get(search, None).await.map_err(|trouble| trouble.to_string())?;
+    match answer.status {
+        // Some servers search only by actor and day; they know us, which is what was asked.
+        200 | 400 | 422 => Ok(()),
+        status => Err(format!("answers {status} to a search for appointments")),
+    }
 }

@@ -11,8 +11,10 @@ mod mappings;
 mod out;
 mod query;
 mod replay;
+mod resync;
 mod run;
 mod send;
+mod simulate;
 mod store;
 
 use std::ffi::OsString;
@@ -76,14 +78,19 @@ enum Command {
     Map(map::Arguments),
     /// Send message files by MLLP and check the answers
     Send(send::Arguments),
-    /// Ask what is known: appointments, history, messages, timers, outbox, quarantine, tasks, audit
+    /// Ask what is known: appointments, history, messages, timers, outbox, quarantine, tasks,
+    /// servers, audit
     Query(query::Arguments),
     /// Read stored messages again with the mapping in force
     Replay(replay::Arguments),
     /// Send the reminder of an appointment now
     Remind(replay::Remind),
+    /// Read everything of a FHIR server again
+    Resync(resync::Arguments),
     /// Look after the store
     Store(store::Arguments),
+    /// Run a stand-in alone: an EHR, or the patients' phones
+    Simulate(simulate::Arguments),
 }
 
 /// Runs a command; the process's exit code comes out.
@@ -107,7 +114,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Query(arguments) => query::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Remind(arguments) => replay::remind(&arguments),
+        Command::Resync(arguments) => resync::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -42,8 +42,8 @@ pub enum Hinted {
     Appointment(String),
     /// An appointment, by an identifier.
     Identifier {
-        /// Who assigned it.
-        system: String,
+        /// Who assigned it, if that is said.
+        system: Option<String>,
         /// The identifier.
         value: String,
     },

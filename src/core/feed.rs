@@ -52,29 +52,40 @@ pub struct Feed {
     pub wanted: Option<Wanted>,
 }
 
-/// A subscription at a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A subscription at a server, and what was done about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// Its id there.
-    pub id: String,
+    /// Its id there; nothing as long as there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// How the server says it is.
+    #[serde(default)]
     pub status: SubscriptionStatus,
     /// What it was made for, as a digest: other settings need another one.
+    #[serde(default)]
     pub made_for: String,
+    /// Since when it is waited for to work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
+    /// When the server was last asked about it, whether it answered or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    /// When the server last said something of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// When it was last made, started or prolonged, whether that worked or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted_at: Option<Timestamp>,
     /// When the server will end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Timestamp>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When the server was last asked about it.
-    pub asked_at: Timestamp,
-    /// How often it has failed in a row.
+    /// How often in a row it was made or started without coming to work.
     #[serde(default)]
     pub failures: u32,
 }
 
 /// How a subscription is (FHIR R4, Subscription.status).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// Made, not yet working.
@@ -85,7 +96,10 @@ pub enum SubscriptionStatus {
     Error,
     /// Ended.
     Off,
+    /// There is none by its id any more.
+    Gone,
     /// Something else, or not known.
+    #[default]
     Unknown,
 }
 
@@ -98,6 +112,7 @@ impl SubscriptionStatus {
             Self::Active => "active",
             Self::Error => "error",
             Self::Off => "off",
+            Self::Gone => "gone",
             Self::Unknown => "unknown",
         }
     }
@@ -158,8 +173,10 @@ pub enum FeedReport {
     },
     /// What is held was compared with what is there.
     Compared,
-    /// The subscription as it is now; `None` if there is none.
-    Subscription(Option<Subscription>),
+    /// The subscription as it is now.
+    Subscription(Subscription),
+    /// Something may have been missed, because nobody was told for a while.
+    Behind,
     /// An operator wants everything read again.
     Resync,
 }
@@ -295,16 +312,15 @@ pub fn report(server: &SourceName, report: &FeedReport, scene: &Scene, now: Time
         }
         FeedReport::Compared => feed.compared_at = Some(now),
         FeedReport::Subscription(subscription) => {
-            let id = |subscription: &Option<Subscription>| {
-                subscription.as_ref().map(|known| known.id.clone())
-            };
-            if id(&feed.subscription) != id(subscription) {
+            let known = feed.subscription.as_ref().and_then(|known| known.id.as_ref());
+            if subscription.id.is_some() && known != subscription.id.as_ref() {
                 feed.last_event = None;
                 // Between two subscriptions nobody told us anything.
                 feed.want(now, now, false);
             }
-            feed.subscription.clone_from(subscription);
+            feed.subscription = Some(subscription.clone());
         }
+        FeedReport::Behind => feed.want(now, now, false),
         FeedReport::Resync => {
             feed.want(now, now, true);
             decision.explain(None, "RESYNC", Reason::SearchPlanned);

@@ -390,7 +390,7 @@ pub(super) const FEED_ROWS: &[u8] = b"s";
 pub fn planned(read: &ReadAt) -> Result<Key, store::Error> {
     let what = match &read.what {
         Hinted::Appointment(id) => ["a", id, ""],
-        Hinted::Identifier { system, value } => ["i", system, value],
+        Hinted::Identifier { system, value } => ["i", system.as_deref().unwrap_or(""), value],
         Hinted::Patient(id) => ["p", id, ""],
     };
     let name = ["r", read.server.as_str(), &what.join("\0")].join("\0");

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, has_token, problem};
+use super::{Context, has_token, problem, servers};
 use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
@@ -152,6 +152,7 @@ pub(super) fn router(context: Context) -> Router<Context> {
         .route("/map/{source}", post(map))
         .route("/replay", post(replay))
         .route("/appointments/remind", post(remind))
+        .route("/servers/{server}/resync", post(servers::resync))
         .route("/store/stats", get(stats))
         .route("/store/verify", post(verify))
         .route("/store/backup", post(backup))

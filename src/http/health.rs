@@ -51,11 +51,15 @@ pub(super) async fn alive() -> &'static str {
 
 pub(super) async fn ready(
     State(context): State<Context>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    ConnectInfo(Peer(peer, _)): ConnectInfo<Peer>,
     headers: HeaderMap,
 ) -> Response {
     let mut parts = context.health.parts();
     parts.insert("engine".to_owned(), engine(&context));
+    for desk in context.desks.iter() {
+        let part = desk.impairment().map_or(Part::Up, Part::Impaired);
+        parts.insert(format!("server {}", desk.name), part);
+    }
     let checked = context.clone();
     let store = tokio::task::spawn_blocking(move || store(&checked)).await;
     parts.insert("store".to_owned(), store.unwrap_or_else(|_| Part::Down("panicked".to_owned())));

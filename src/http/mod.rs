@@ -4,8 +4,10 @@
 //! Nothing that arrives without proof of where it comes from is stored, counters apart.
 
 pub mod api;
+mod fhir;
 mod health;
 mod serve;
+mod servers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::json;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 pub use health::{Health, Part};
@@ -27,6 +29,8 @@ pub use serve::serve;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::engine::Handle;
+use crate::inbound::fhir::desk::Desk;
+use crate::inbound::fhir::notify::Endpoint;
 use crate::inbound::intake::Intake;
 use crate::inbound::sms::{self, Webhooks};
 use crate::sms::Secret;
@@ -42,6 +46,12 @@ pub struct Context {
     pub handle: Handle,
     /// The feeds, for replays.
     pub intakes: Arc<Vec<Arc<Intake>>>,
+    /// The addresses that FHIR servers notify.
+    pub endpoints: Arc<Vec<Endpoint>>,
+    /// What is followed at FHIR servers.
+    pub desks: Arc<Vec<Arc<Desk>>>,
+    /// The public keys that we sign with.
+    pub key_set: Arc<Value>,
     /// Twilio's webhooks, if Twilio is the backend.
     pub webhooks: Option<Arc<Webhooks>>,
     /// Counters.
@@ -67,6 +77,7 @@ pub fn router(context: Context) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::router(context.clone()))
+        .nest("/fhir", fhir::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", None) })
         .layer(DefaultBodyLimit::max(context.body_bytes_max))
         .layer(middleware::from_fn_with_state(Arc::clone(&context.metrics), timed))
@@ -119,7 +130,7 @@ fn bears(token: &Secret, headers: &HeaderMap) -> bool {
 
 async fn metrics(
     State(context): State<Context>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    ConnectInfo(Peer(peer, _)): ConnectInfo<Peer>,
     headers: HeaderMap,
 ) -> Response {
     if !may_look(&context, peer, &headers) {

@@ -37,9 +37,9 @@ pub async fn serve(
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
-/// Who called; read by routes as the plain address.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+/// Who called: the plain address, and the subject of the certificate shown, if one was.
+#[derive(Debug, Clone)]
+pub(super) struct Peer(pub(super) SocketAddr, pub(super) Option<Arc<str>>);
 
 struct Port {
     socket: TcpListener,
@@ -50,9 +50,13 @@ struct Port {
 trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
 
+/// A connection, and whose certificate was shown.
+type Secured = (Box<dyn Socket>, Option<Arc<str>>);
+
 /// A connection and its place in the count.
 struct Connection {
     socket: Box<dyn Socket>,
+    subject: Option<Arc<str>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -69,7 +73,9 @@ impl axum::serve::Listener for Port {
             };
             match self.socket.accept().await {
                 Ok((stream, peer)) => match self.secure(stream).await {
-                    Ok(socket) => return (Connection { socket, _place: place }, peer),
+                    Ok((socket, subject)) => {
+                        return (Connection { socket, subject, _place: place }, peer);
+                    }
                     Err(refusal) => debug!(%peer, error = %refusal, "A TLS handshake failed"),
                 },
                 Err(refusal) => {
@@ -86,17 +92,19 @@ impl axum::serve::Listener for Port {
 }
 
 impl Port {
-    async fn secure(&self, stream: TcpStream) -> io::Result<Box<dyn Socket>> {
+    async fn secure(&self, stream: TcpStream) -> io::Result<Secured> {
         tls::tune(&stream, Some(tls::KEEPALIVE_AFTER))?;
-        let Some(acceptor) = &self.acceptor else { return Ok(Box::new(stream)) };
+        let Some(acceptor) = &self.acceptor else { return Ok((Box::new(stream), None)) };
         let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await;
-        Ok(Box::new(shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??))
+        let shaken = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let subject = tls::subject_of(&shaken).map(Arc::from);
+        Ok((Box::new(shaken), subject))
     }
 }
 
 impl Connected<IncomingStream<'_, Port>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        Self(*stream.remote_addr())
+        Self(*stream.remote_addr(), stream.io().subject.clone())
     }
 }
 

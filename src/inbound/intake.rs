@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::resources::Arrival;
 use crate::clock::Timestamp;
 use crate::core::ids::{Seq, SourceName};
 use crate::core::local_time::Zone;
@@ -27,6 +28,10 @@ const SENDERS_MAX: usize = 256;
 pub struct Intake {
     /// The feed.
     pub source: SourceName,
+    /// The feed whose appointments it tells of: itself, or another one.
+    pub space: SourceName,
+    /// What its messages are.
+    pub language: Language,
     /// A character set that wins over what messages say of themselves.
     pub charset: Option<Charset>,
     /// The zone of times without one, where the place has none.
@@ -41,6 +46,15 @@ pub struct Intake {
     pub senders: Mutex<BTreeMap<String, String>>,
     /// What can be replaced while running.
     pub live: RwLock<Arc<Live>>,
+}
+
+/// What messages of a feed are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// HL7 v2, in frames and batches.
+    Hl7,
+    /// FHIR resources.
+    Fhir,
 }
 
 /// The part of an intake that a reload replaces.
@@ -153,7 +167,11 @@ impl Intake {
     /// Reads a stored message again.
     #[must_use]
     pub fn reread(&self, raw: &[u8], seq: Seq, now: Timestamp) -> Vec<Parsed> {
-        let mut messages = self.read(raw, "replay", now).messages;
+        let arrival = Arrival { peer: "replay", quiet: None };
+        let mut messages = match self.language {
+            Language::Hl7 => self.read(raw, arrival.peer, now).messages,
+            Language::Fhir => self.resources(raw.to_vec(), &arrival, now),
+        };
         for parsed in &mut messages {
             parsed.received.replay_of = Some(seq);
         }
@@ -228,7 +246,7 @@ impl Intake {
     }
 
     /// What is known about the feed besides its messages.
-    fn site<'a>(&'a self, live: &'a Live) -> Site<'a> {
+    pub(super) fn site<'a>(&'a self, live: &'a Live) -> Site<'a> {
         Site {
             source: &self.source,
             zone: self.zone,
@@ -242,6 +260,9 @@ impl Intake {
     #[must_use]
     pub fn explain(&self, raw: &[u8], now: Timestamp) -> Vec<Value> {
         let fault = |fault: String| json!({ "event": null, "fault": fault });
+        if self.language == Language::Fhir {
+            return self.explain_resources(raw, now);
+        }
         let decoded = match charset::decode(raw, self.charset) {
             Ok(decoded) => decoded,
             Err(refusal) => return vec![fault(refusal.to_string())],
@@ -285,7 +306,7 @@ impl Intake {
         Parsed { received, request: None, trouble }
     }
 
-    fn received(&self, raw: Vec<u8>, peer: &str, reading: Reading) -> Received {
+    pub(super) fn received(&self, raw: Vec<u8>, peer: &str, reading: Reading) -> Received {
         Received {
             source: self.source.clone(),
             peer: peer.to_owned(),

@@ -6,6 +6,7 @@
 //! receiver is out of order.
 
 pub mod breaker;
+pub mod fhir;
 pub mod hl7;
 pub mod mllp;
 pub mod sms;

@@ -29,6 +29,12 @@ fn depth_and_number_of_faults_are_bounded() {
         format!("[[{}a]]", "hl7.".repeat(60)),
         (0..20_000).map(|n| format!("key{n} = 1\n")).collect(),
         "[[hl7.listener]]\n".repeat(5_000),
+        "[[fhir.server]]\n".repeat(5_000),
+        format!("[[fhir.server]]\n[fhir.server.write]\nconfirm = '{}'", "{a".repeat(100_000)),
+        format!("[[fhir.server]]\n[fhir.server.write]\nconfirm = '{}'", "[".repeat(60_000)),
+        format!("[[fhir.server]]\nsearch_actors = [{}]", "\"x\",".repeat(50_000)),
+        format!("[[fhir.server]]\ncriteria = \"Appointment?{}\"", "&".repeat(500_000)),
+        format!("[[fhir.server]]\nbase_url = \"https://{}\"", "a.".repeat(200_000)),
         "\"x[99999999999]\" = 1".to_owned(),
         format!("{} = 1", "k".repeat(500_000)),
         "\"a\\nb\" = 1".to_owned(),
@@ -76,7 +82,7 @@ proptest! {
     #[test]
     fn wrong_types_anywhere_are_faults_and_never_a_panic(
         values in proptest::collection::vec(value(), 8),
-        picks in proptest::collection::vec(0_usize..200, 8),
+        picks in proptest::collection::vec(0_usize..1_000, 8),
     ) {
         let text = shipped();
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -99,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn any_damage_to_the_shipped_file_is_read_without_a_panic(at in 0_usize..10_000, cut in 0_usize..200, with in "\\PC{0,3}") {
+    fn any_damage_to_the_shipped_file_is_read_without_a_panic(at in 0_usize..100_000, cut in 0_usize..200, with in "\\PC{0,3}") {
         let mut text = shipped().replace(|c: char| !c.is_ascii(), "?");
         let at = at % text.len();
         let end = (at + cut).min(text.len());

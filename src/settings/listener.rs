@@ -166,7 +166,8 @@ pub(super) fn read(
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-const SILENCE: std::ops::RangeInclusive<Duration> =
+/// The silences of a feed that can be worth an alert.
+pub(super) const SILENCE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
 
 fn limits(section: &mut Section<'_>) -> Limits {

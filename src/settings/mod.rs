@@ -11,6 +11,11 @@
 
 mod destination;
 mod fault;
+mod fhir;
+mod fhir_auth;
+mod fhir_notify;
+mod fhir_subscription;
+mod fhir_write;
 #[cfg(test)]
 mod hostile;
 mod layers;
@@ -32,14 +37,21 @@ use std::time::Duration;
 
 use config::Value;
 
+use crate::core::ids::{DestinationName, SourceName};
+use crate::core::phone::Region;
 use crate::core::rules::Rules;
 
 pub use crate::sms::Secret;
 pub use destination::{Consent, Destination, Retry};
 pub use fault::{Fault, Place};
+pub use fhir::{FhirLimits, FhirServer, FhirVersion, FirstImport, Polling, Search};
+pub use fhir_auth::{Auth, SecretStyle};
+pub use fhir_notify::{Notify, SecretHeader, TokenIssuer};
+pub use fhir_subscription::{Content, EventNumbers, Subscription, SubscriptionKind};
+pub use fhir_write::{CancelReason, IfMatch, Strategy, WriteBack, WriteTarget, WriteTemplate};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
 pub use listener::{BatchAck, Limits, Listener, NackPolicy};
-pub use net::{Address, ClientTls, Network, TlsFiles};
+pub use net::{Address, ClientTls, HttpsFiles, Network, TlsFiles};
 pub use server::{Engine, Format, Http, Level, Log, Metrics, Store};
 pub use texting::{ApiKey, Backend, Sender, Sms, Twilio};
 pub use time::parse_duration;
@@ -61,6 +73,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Where wishes are written back.
     pub destinations: Vec<Destination>,
+    /// Where both are done over FHIR.
+    pub fhir_servers: Vec<FhirServer>,
     /// How texts leave.
     pub sms: Sms,
     /// The account that sends them.
@@ -180,12 +194,15 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         let destinations = hl7.each("destination", |item| destination::read(item, &mut names));
         (listeners, destinations)
     });
+    let (fhir_servers, seen) =
+        fhir_servers(root, head.region, &http, (&mut taken.names, &mut names));
     let twilio = root.table_if_any("twilio", texting::twilio).flatten();
     root.need(!is_live || twilio.is_some(), "twilio", "sms.backend needs the section [twilio]");
     let listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
     let destinations: Vec<Destination> = destinations.into_iter().flatten().collect();
-    let ends = Ends { sources: &taken.names, destinations: &names };
-    let rules = rules(root, head, &ends);
+    let ends = Ends { sources: &taken.names, destinations: &names, servers: &seen };
+    let mut rules = rules(root, head, &ends, http.public_url.as_deref())?;
+    rules.servers = fhir_servers.iter().map(FhirServer::rules).collect();
     let mappings = root.table("mappings", |section| {
         section.list("paths", |text| Ok(text.to_owned())).unwrap_or_default()
     });
@@ -194,11 +211,12 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         log: root.table("log", server::log),
         metrics: root.table("metrics", server::metrics),
         shutdown_grace: root.table("shutdown", server::shutdown_grace),
-        rules: rules?,
+        rules,
         store,
         http,
         listeners,
         destinations,
+        fhir_servers,
         sms,
         twilio,
     };
@@ -206,13 +224,36 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     Some(settings)
 }
 
-fn rules(root: &mut Section<'_>, head: practice::Head, ends: &Ends<'_>) -> Option<Rules> {
+fn fhir_servers(
+    root: &mut Section<'_>,
+    region: Region,
+    http: &Http,
+    (sources, destinations): (&mut BTreeMap<String, String>, &mut BTreeMap<String, String>),
+) -> (Vec<FhirServer>, fhir::Seen) {
+    let mut around =
+        fhir::Around { region, http, sources, destinations, seen: fhir::Seen::default() };
+    let servers =
+        root.table("fhir", |fhir| fhir.each("server", |server| fhir::read(server, &mut around)));
+    (servers.into_iter().flatten().collect(), around.seen)
+}
+
+fn rules(
+    root: &mut Section<'_>,
+    head: practice::Head,
+    ends: &Ends<'_>,
+    public_url: Option<&str>,
+) -> Option<Rules> {
     let mut locations = BTreeMap::new();
     let _units = root.each("locations", |section| {
         practice::location(section, head.region, &mut locations);
     });
     let mut routes = BTreeMap::new();
     let _units = root.each("route", |section| practice::route(section, ends, &mut routes));
+    for server in &ends.servers.written {
+        let own = (SourceName::new(server), DestinationName::new(server));
+        let _routed = routes.entry(own.0).or_insert(own.1);
+    }
+    fhir::check(root, ends.servers, public_url, ends.sources, &routes);
     let reminders = root.table("reminders", practice::reminders);
     let notifications = root.table("notifications", practice::notifications);
     let replies = root.table("replies", practice::replies);
@@ -234,18 +275,27 @@ fn rules(root: &mut Section<'_>, head: practice::Head, ends: &Ends<'_>) -> Optio
 /// What is allowed, and yet hardly meant.
 fn doubts(root: &mut Section<'_>, settings: &Settings) {
     let place = root.place().clone();
-    if settings.listeners.is_empty() {
+    let servers = &settings.fhir_servers;
+    if settings.listeners.is_empty() && !servers.iter().any(FhirServer::is_heard) {
         root.warn(place.clone(), "hl7.listener", "there is none: no message can come in");
     }
     if settings.sms.backend != Backend::Twilio {
         let advice = "is not \"twilio\": no patient gets a text";
         root.warn(place.clone(), "sms.backend", advice);
     }
-    for listener in &settings.listeners {
-        if !settings.rules.routes.contains_key(&listener.name) && !settings.destinations.is_empty()
-        {
-            let advice =
-                format!("there is none for {}: staff enters what its patients want", listener.name);
+    for server in servers.iter().filter(|server| !server.is_heard() && server.write_back.is_none())
+    {
+        let advice = format!("{} is neither heard nor written to: it does nothing", server.name);
+        root.warn(place.clone(), "fhir.server", advice);
+    }
+    let takes_wishes = |server: &FhirServer| server.write_back.is_some();
+    if settings.destinations.is_empty() && !servers.iter().any(takes_wishes) {
+        return;
+    }
+    let heard = servers.iter().filter(|server| server.is_heard()).map(|server| &server.name);
+    for feed in settings.listeners.iter().map(|listener| &listener.name).chain(heard) {
+        if !settings.rules.routes.contains_key(feed) {
+            let advice = format!("there is none for {feed}: staff enters what its patients want");
             root.warn(place.clone(), "route", advice);
         }
     }

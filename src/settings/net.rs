@@ -28,6 +28,15 @@ pub struct ClientTls {
     pub server_name: Option<String>,
 }
 
+/// Certificate files of a client whose server is named by a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsFiles {
+    /// Authorities whose servers are trusted, PEM; the system's if not given.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate chain and its key, where the server asks for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
 /// A host, by name or number, and its port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
@@ -145,10 +154,12 @@ pub(super) fn parse_url(text: &str) -> Option<BaseUrl> {
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none()
-        && !text.contains(char::is_whitespace);
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
     let host = url.host_str()?.trim_matches(['[', ']']);
     let base = BaseUrl {
         text: text.trim_end_matches('/').to_owned(),
+        origin: url.origin().ascii_serialization(),
+        has_path: url.path().len() > 1,
         is_secure,
         is_loopback: is_loopback(host),
         has_underscore: host.contains('_'),
@@ -156,10 +167,18 @@ pub(super) fn parse_url(text: &str) -> Option<BaseUrl> {
     is_plain.then_some(base)
 }
 
+/// Reads scheme and host, maybe a port, and nothing else.
+pub(super) fn parse_origin(text: &str) -> Option<BaseUrl> {
+    parse_url(text).filter(|url| !url.has_path)
+}
+
 /// A URL with what the checks look at.
 #[derive(Debug)]
 pub(super) struct BaseUrl {
     pub(super) text: String,
+    /// Scheme, host and port, as they are compared.
+    pub(super) origin: String,
+    pub(super) has_path: bool,
     pub(super) is_secure: bool,
     pub(super) is_loopback: bool,
     pub(super) has_underscore: bool,
@@ -182,14 +201,24 @@ pub(super) fn server_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
 /// Reads the `tls` section of a client, if there is one.
 pub(super) fn client_tls(section: &mut Section<'_>) -> Option<ClientTls> {
     section.table_if_any("tls", |tls| {
-        let (ca, cert, key) = (tls.path("ca"), tls.path("cert"), tls.path("key"));
         let server_name = tls.text("server_name");
-        tls.need(ca.is_some(), "ca", "write the path of the certificates to trust (PEM)");
-        let wanted = "write both cert and key, or neither";
-        tls.need(cert.is_some() || key.is_none(), "cert", wanted);
-        tls.need(key.is_some() || cert.is_none(), "key", wanted);
-        Some(ClientTls { ca: ca?, identity: cert.zip(key), server_name })
+        let files = client_files(tls);
+        tls.need(files.ca.is_some(), "ca", "write the path of the certificates to trust (PEM)");
+        Some(ClientTls { ca: files.ca?, identity: files.identity, server_name })
     })?
+}
+
+/// Reads the `tls` section of a client that is told a URL, if there is one.
+pub(super) fn https_files(section: &mut Section<'_>) -> Option<HttpsFiles> {
+    section.table_if_any("tls", client_files)
+}
+
+fn client_files(tls: &mut Section<'_>) -> HttpsFiles {
+    let (ca, cert, key) = (tls.path("ca"), tls.path("cert"), tls.path("key"));
+    let wanted = "write both cert and key, or neither";
+    tls.need(cert.is_some() || key.is_none(), "cert", wanted);
+    tls.need(key.is_some() || cert.is_none(), "key", wanted);
+    HttpsFiles { ca, identity: cert.zip(key) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::core::rules::{
     DeliveryRules, Notifications, Place, Practice, Reminders, Replies, Window,
 };
 
+use super::fhir::Seen;
 use super::listener::{region, zone};
 use super::reader::Section;
 use super::texts;
@@ -188,11 +189,12 @@ pub(super) fn delivery(section: &mut Section<'_>) -> DeliveryRules {
     }
 }
 
-/// The names that routes can join, also those of listeners and destinations with faults.
+/// The names that routes can join, also those of listeners, destinations and servers with faults.
 #[derive(Debug)]
 pub(super) struct Ends<'a> {
     pub(super) sources: &'a BTreeMap<String, String>,
     pub(super) destinations: &'a BTreeMap<String, String>,
+    pub(super) servers: &'a Seen,
 }
 
 /// Reads one `[[route]]`.
@@ -202,16 +204,23 @@ pub(super) fn route(
     routes: &mut BTreeMap<SourceName, DestinationName>,
 ) {
     let place = section.place_of("source");
-    let source = section.parsed("source", "write the name of an [[hl7.listener]]", |text| {
+    let source_wanted = "write the name of an [[hl7.listener]] or [[fhir.server]]";
+    let source = section.parsed("source", source_wanted, |text| {
         ends.sources.get_key_value(text).map(|(name, _)| SourceName::new(name)).ok_or(())
     });
-    let wanted = "write the name of an [[hl7.destination]]";
+    let wanted = "write the name of an [[hl7.destination]] or [[fhir.server]]";
+    let destination_place = section.place_of("destination");
     let destination = section.parsed("destination", wanted, |text| {
         let found = ends.destinations.get_key_value(text);
         found.map(|(name, _)| DestinationName::new(name)).ok_or(())
     });
-    section.need(source.is_some(), "source", "write the name of an [[hl7.listener]]");
+    section.need(source.is_some(), "source", source_wanted);
     section.need(destination.is_some(), "destination", wanted);
+    let name = destination.as_ref().map_or("", DestinationName::as_str);
+    if ends.servers.unwritten.contains(name) {
+        let problem = "takes no wishes; write write_back = \"participant\" or \"status\" there";
+        section.fault(destination_place, "destination", problem);
+    }
     let (Some(source), Some(destination)) = (source, destination) else { return };
     if routes.insert(source, destination).is_some() {
         section.fault(place, "source", "has another route already; remove one of them");

@@ -14,7 +14,7 @@ use super::suggest::{clipped, nearest};
 use super::values::kind_name;
 
 /// Sections that are planned, and refused until they do something.
-const NOT_YET: [&str; 4] = ["fhir", "json", "outreach", "console"];
+const NOT_YET: [&str; 3] = ["json", "outreach", "console"];
 
 /// What all sections of one run share.
 #[derive(Debug, Default)]
@@ -106,7 +106,29 @@ impl Section<'_> {
 
     /// Whether a key is written.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.get(key).is_some_and(|value| !matches!(value.kind, ValueKind::Nil))
+        self.value(key).is_some()
+    }
+
+    /// What is written under a key and not yet taken.
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        self.table.get(key).filter(|value| !matches!(value.kind, ValueKind::Nil))
+    }
+
+    /// Takes keys that go with something else out, and notes those that are written as faults.
+    pub(super) fn refuse(&mut self, keys: &[&'static str], problem: &str) {
+        for key in keys {
+            if let Some(item) = self.take(key) {
+                self.reject(&item, problem.to_owned());
+            }
+        }
+    }
+
+    /// Warns of keys that are written, read, and have no effect.
+    pub(super) fn idle(&mut self, keys: &[&'static str], why: &str) {
+        for key in keys.iter().filter(|key| self.has(key)).copied().collect::<Vec<_>>() {
+            let place = self.place_of(key);
+            self.warn(place, key, format!("has no effect: {why}"));
+        }
     }
 
     /// Where a key stands, or else where its section does.

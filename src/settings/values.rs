@@ -20,8 +20,9 @@ use super::reader::{Item, Section};
 use super::time::{duration_text, parse_duration};
 use crate::sms::Secret;
 
-/// No token in use is longer; a larger file is not the one that was meant.
-const SECRET_BYTES_MAX: usize = 512;
+/// No token in use is longer, not even a signed one with many claims; a larger file is not the one
+/// that was meant.
+const SECRET_BYTES_MAX: usize = 4_096;
 
 impl Section<'_> {
     /// A text that `parse` turns into something; `wanted` says what it should be.
@@ -85,13 +86,25 @@ impl Section<'_> {
         words: &[(&str, T)],
         default: T,
     ) -> T {
+        self.chosen(key, words, default).unwrap_or(default)
+    }
+
+    /// As [`Section::choice`], with nothing where a wrong word stands, so that what hangs on it is
+    /// not wrong too.
+    pub(super) fn chosen<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        default: T,
+    ) -> Option<T> {
+        let is_written = self.has(key);
         let list: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
         let wanted = format!("write one of {}", list.join(", "));
         let find = |text: &str| {
             let found = words.iter().find(|(word, _)| *word == text);
             found.map(|(_, value)| *value).ok_or(())
         };
-        self.parsed(key, &wanted, find).unwrap_or(default)
+        self.parsed(key, &wanted, find).or_else(|| (!is_written).then_some(default))
     }
 
     /// Yes or no.
@@ -116,6 +129,29 @@ impl Section<'_> {
         default: u64,
     ) -> u64 {
         let Some(item) = self.take(key) else { return default };
+        self.counted(&item, range, "").unwrap_or(default)
+    }
+
+    /// A whole number, or `off`.
+    pub(super) fn count_or_off(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        default: Option<u64>,
+    ) -> Option<u64> {
+        let Some(item) = self.take(key) else { return default };
+        if text_of(&item.value) == Ok("off") {
+            return None;
+        }
+        self.counted(&item, range, ", or \"off\"").or(default)
+    }
+
+    fn counted(
+        &mut self,
+        item: &Item<Value>,
+        range: RangeInclusive<u64>,
+        or_else: &str,
+    ) -> Option<u64> {
         let number = match &item.value.kind {
             ValueKind::I64(number) => u64::try_from(*number).ok(),
             ValueKind::String(text) if item.is_from_environment() => text.trim().parse().ok(),
@@ -125,9 +161,9 @@ impl Section<'_> {
         if number.is_none() {
             let (from, to) = (range.start(), range.end());
             let found = number_name(&item.value);
-            self.reject(&item, format!("is {found}; write a number from {from} to {to}"));
+            self.reject(item, format!("is {found}; write a number from {from} to {to}{or_else}"));
         }
-        number.unwrap_or(default)
+        number
     }
 
     /// A number that counts things in memory.
@@ -294,7 +330,10 @@ impl Section<'_> {
         let secret = Secret::new(text);
         let is_plain = secret.expose().bytes().all(|byte| byte.is_ascii_graphic());
         if secret.expose().is_empty() || !is_plain || secret.expose().len() > SECRET_BYTES_MAX {
-            self.fault(place, key, "is no secret: one line of 1 to 512 characters without blanks");
+            let problem = format!(
+                "is no secret: one line of 1 to {SECRET_BYTES_MAX} characters without blanks"
+            );
+            self.fault(place, key, problem);
             return None;
         }
         Some(secret)

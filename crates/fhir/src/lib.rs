@@ -7,5 +7,7 @@
 //! Rules: no generic function, nothing of `fhir_sdk` in a signature, as few typed entry points as can
 //! be, and no import of the daemon.
 
+pub mod build;
 pub mod client;
+pub mod conformance;
 pub mod transport;
