@@ -76,7 +76,7 @@ pub(super) fn rooms(
     let endpoint = match &server.notify {
         None => None,
         Some(notify) => {
-            let checks = checks(settings, notify).map_err(|fault| told(&fault))?;
+            let checks = checks(settings, server, notify).map_err(|fault| told(&fault))?;
             Some(Endpoint::new(Arc::clone(&desk), checks, notify.trust_full_resource))
         }
     };
@@ -111,7 +111,7 @@ pub(super) fn rooms(
 pub fn rooms_fit(settings: &Settings, server: &FhirServer, clock: &Clock) -> Result<(), String> {
     server_of(server, clock)?;
     if let Some(notify) = &server.notify {
-        checks(settings, notify)?;
+        checks(settings, server, notify)?;
     }
     if let Some(write_back) = &server.write_back {
         policy(server, write_back)?;
@@ -146,16 +146,10 @@ fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Op
         request_timeout: server.limits.request_timeout,
         body_bytes_max: server.limits.body_bytes_max,
         parallel: NonZeroUsize::new(server.limits.parallel).unwrap_or(NonZeroUsize::MIN),
-        requests_per_second: per_second(server.limits.requests_per_second),
+        requests_per_second: NonZeroU32::new(server.limits.requests_per_second),
         ca: tls.and_then(|tls| tls.ca.clone()),
         identity: tls.and_then(|tls| tls.identity.clone()),
     })
-}
-
-/// At least one a second: a server that allows less is asked one at a time.
-fn per_second(wanted: f64) -> Option<NonZeroU32> {
-    let whole = (1..=1_000_u32).find(|count| f64::from(*count) >= wanted);
-    whole.and_then(NonZeroU32::new)
 }
 
 fn keys_of(server: &FhirServer) -> Result<Vec<PrivateKey>, String> {
@@ -174,7 +168,7 @@ fn auth(server: &FhirServer, keys: Vec<PrivateKey>) -> Auth {
         settings::Auth::Bearer { token } => Auth::Bearer(token.clone()),
         settings::Auth::ClientCredentials { client_id, client_secret, token_url, scope, style } => {
             Auth::ClientCredentials {
-                token_url: token_url.clone().unwrap_or_default(),
+                token_url: token_url.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 scope: scope.clone(),
@@ -208,7 +202,11 @@ fn intake(server: &FhirServer, live: Live, now: Timestamp) -> Intake {
     }
 }
 
-fn checks(settings: &Settings, notify: &settings::Notify) -> Result<Checks, String> {
+fn checks(
+    settings: &Settings,
+    server: &FhirServer,
+    notify: &settings::Notify,
+) -> Result<Checks, String> {
     let mut proofs = Vec::new();
     let secrets = |header: &settings::SecretHeader| {
         std::iter::once(header.secret.clone()).chain(header.other.clone()).collect()
@@ -231,6 +229,7 @@ fn checks(settings: &Settings, notify: &settings::Notify) -> Result<Checks, Stri
     }
     let verifier = |issuer: &settings::TokenIssuer| {
         Verifier::new(jwt::Options {
+            name: server.name.as_str().to_owned(),
             keys: jwt::KeySource::Url(issuer.jwks_url.clone()),
             audience: issuer.audience.clone(),
             issuer: issuer.issuer.clone(),
