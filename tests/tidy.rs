@@ -86,7 +86,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "outbound",
-        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls",
+        imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls",
         banned: &[ENGINES],
     },
     // Stand-ins for both ends of the daemon; `world` puts the daemon between them.
@@ -104,12 +104,12 @@ const ROOMS: &[Room] = &[
     // Of the store only what queries show.
     Room {
         name: "http",
-        imports: "category clock core sms engine inbound telemetry tls settings::parse_duration store::Table store::Stats store::Report",
+        imports: "category clock core fhir::notification sms engine inbound telemetry tls settings::parse_duration store::Table store::Stats store::Report",
         banned: &[ENGINES, &["reqwest"]],
     },
     Room {
         name: "app",
-        imports: "category phi clock shutdown core hl7 sms mapping settings store engine inbound outbound telemetry tls http",
+        imports: "category phi clock shutdown core fhir hl7 sms mapping settings store engine inbound outbound telemetry tls http",
         banned: &[ENGINES, &["axum", "reqwest"]],
     },
     Room {
