@@ -46,6 +46,7 @@
 //! | [`sim`] | stand-ins: an EHR, patients' phones, and a world of both around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
 //! | [`app`], [`cli`] | composition, commands |
+//! | [`appointd_fhir`], in `crates/fhir` | a package of its own: FHIR's typed resources and client, compiled once |
 //!
 //! # A message comes in
 //!
