@@ -47,6 +47,7 @@
 //! | [`sim`] | stand-ins: an EHR by MLLP and by FHIR, patients' phones, and a world of them around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
 //! | [`app`], [`cli`] | composition, commands |
+//! | [`appointd_fhir`], in `crates/fhir` | a package of its own: FHIR's typed resources and client, compiled once |
 //!
 //! # A message comes in
 //!
