@@ -30,6 +30,7 @@ use crate::inbound::poll::Poller;
 use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Choice;
+use crate::outbound::gone::GoneLane;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
 use crate::settings::{self, Settings};
@@ -78,6 +79,7 @@ pub struct App {
     poller: Option<Poller>,
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
+    gone: Vec<GoneLane>,
     servers: Vec<Rooms>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -150,23 +152,13 @@ impl App {
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
         let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
-        let zone = settings.rules.practice.zone;
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
             let options = lane_options(&settings, destination).map_err(Error::Setup)?;
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
-        for lane in handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))? {
-            let Lane::Hl7(name) = lane else { continue };
-            if settings.destinations.iter().all(|destination| destination.name != name) {
-                // What waits for a destination that is gone fails, with a task for staff.
-                warn!(destination = %name, "A destination is gone; what waits for it is given up");
-                let options = assemble::gone(name, zone);
-                let metrics = Arc::clone(&metrics);
-                lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
-            }
-        }
+        let gone = gone_lanes(&settings, &handle)?;
         let shared =
             Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
         let servers = build_servers(&settings, &shared)?;
@@ -192,6 +184,7 @@ impl App {
             poller,
             webhooks,
             lanes,
+            gone,
             servers,
             metrics,
             health: Arc::new(Health::default()),
@@ -245,6 +238,9 @@ impl App {
         }
         tasks.spawn(Arc::clone(&self.sms).run(tasks.clone()));
         for lane in self.lanes {
+            tasks.spawn(lane.run(tasks.clone()));
+        }
+        for lane in self.gone {
             tasks.spawn(lane.run(tasks.clone()));
         }
         let (mut endpoints, mut desks, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -428,6 +424,24 @@ impl Running {
 fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
     let listeners = settings.listeners.iter().map(|listener| &listener.name);
     listeners.chain(settings.fhir_servers.iter().map(|server| &server.name))
+}
+
+/// The lanes in which something waits, and which the settings do not have any more.
+fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, Error> {
+    let waiting = handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))?;
+    let is_gone = |lane: &Lane| match lane {
+        Lane::Sms => false,
+        Lane::Hl7(name) => settings.destinations.iter().all(|known| known.name != *name),
+        Lane::FhirWrite(name) => {
+            settings.fhir_servers.iter().all(|known| known.destination() != *name)
+        }
+        Lane::FhirRead(name) => settings.fhir_servers.iter().all(|known| known.name != *name),
+    };
+    let gone = waiting.into_iter().filter(is_gone).map(|lane| {
+        warn!(?lane, "A destination is gone; what waits for it is given up");
+        GoneLane::new(lane, handle.clone())
+    });
+    Ok(gone.collect())
 }
 
 fn build_servers(settings: &Settings, shared: &Shared) -> Result<Vec<Rooms>, Error> {
