@@ -27,6 +27,7 @@ use crate::outbound::fhir::jwt::{self, Verifier};
 use crate::outbound::fhir::lane::{self, WriteLane};
 use crate::outbound::fhir::{self, Auth, PrivateKey, Server, Style};
 use crate::settings::{self, FhirServer, Settings};
+use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 
 /// How far a token's clock may differ from ours.
@@ -125,17 +126,17 @@ pub fn rooms_fit(settings: &Settings, server: &FhirServer, clock: &Clock) -> Res
 /// What cannot be used of its settings.
 pub fn server_of(server: &FhirServer, clock: &Clock) -> Result<Server, String> {
     let keys = keys_of(server)?;
-    Server::new(client_options(server, keys)?, clock.clone()).map_err(|fault| fault.to_string())
+    Server::new(client_options(server, keys), clock.clone()).map_err(|fault| fault.to_string())
 }
 
 fn client(server: &FhirServer, keys: Vec<PrivateKey>, shared: &Shared) -> Result<Server, String> {
-    let options = client_options(server, keys)?;
+    let options = client_options(server, keys);
     Server::new(options, shared.clock.clone()).map_err(|fault| fault.to_string())
 }
 
-fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Options, String> {
+fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> fhir::Options {
     let tls = server.tls.as_ref();
-    Ok(fhir::Options {
+    fhir::Options {
         name: server.name.as_str().to_owned(),
         base_url: server.base_url.clone(),
         fhir_version: None,
@@ -149,7 +150,7 @@ fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Op
         requests_per_second: NonZeroU32::new(server.limits.requests_per_second),
         ca: tls.and_then(|tls| tls.ca.clone()),
         identity: tls.and_then(|tls| tls.identity.clone()),
-    })
+    }
 }
 
 fn keys_of(server: &FhirServer) -> Result<Vec<PrivateKey>, String> {
@@ -415,7 +416,37 @@ fn signing_key(notify: &settings::Notify) -> Option<sub::Secret> {
     })
 }
 
-/// The key set that is served (RFC 7517, 5).
-pub(super) fn key_set(keys: Vec<Value>) -> Value {
-    json!({ "keys": keys })
+/// What HTTP serves of all servers.
+#[derive(Debug, Default)]
+pub(super) struct Faces {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) desks: Vec<Arc<Desk>>,
+    keys: Vec<Value>,
+}
+
+impl Faces {
+    /// Starts a server's tasks.
+    pub(super) fn start(&mut self, rooms: Rooms, tasks: &Tasks) {
+        tasks.spawn(rooms.reader.run(tasks.clone()));
+        tasks.spawn(rooms.lane.run(tasks.clone()));
+        if let Some(follower) = rooms.follower {
+            tasks.spawn(follower.run(tasks.stop_token()));
+        }
+        if let Some(watcher) = rooms.watcher {
+            tasks.spawn(watcher.run(tasks.stop_token()));
+        }
+        self.desks.push(rooms.desk);
+        self.endpoints.extend(rooms.endpoint);
+        for key in rooms.keys {
+            // Servers may share a key.
+            if !self.keys.contains(&key) {
+                self.keys.push(key);
+            }
+        }
+    }
+
+    /// The key set that is served (RFC 7517, 5).
+    pub(super) fn key_set(&mut self) -> Value {
+        json!({ "keys": std::mem::take(&mut self.keys) })
+    }
 }
