@@ -1,5 +1,5 @@
-//! `appointd` sits beside a hospital's EHR: it hears every appointment event by HL7 v2 over MLLP,
-//! tells the patient by SMS, reminds in time, understands what is texted back, and writes the answer
+//! `appointd` sits beside a hospital's EHR: it hears every appointment event, by HL7 v2 over MLLP or
+//! from a FHIR server, tells the patient by SMS, reminds in time, understands what is texted back, and writes the answer
 //! into the EHR again.
 //!
 //! This page is the architecture: the centre, the invariants, the map, and three ways through the
@@ -15,7 +15,7 @@
 //!
 //! # Invariants
 //!
-//! 1. An acknowledgment, and a 200 to Twilio, leaves only after the commit that it reports is
+//! 1. An acknowledgment, and a 200 to Twilio or a FHIR server, leaves only after the commit that it reports is
 //!    durable, a power cut included ([`store`]; `tests/crash.rs`).
 //! 2. Every change of state passes [`core::decide`]; there is no side door from command line or API.
 //! 3. Every effect is claimed in a commit of its own before it is performed. Performing it twice has
@@ -41,12 +41,13 @@
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
 //! | [`store`] | rows under keys: a log in front, sled behind, or memory |
 //! | [`engine`] | the single writer, the disk forms of its rows, the reading side |
-//! | [`inbound`] | MLLP listeners, Twilio's webhooks, the poll behind them |
-//! | [`outbound`] | a lane each: texts, and every HL7 destination |
+//! | [`inbound`] | MLLP listeners, FHIR servers as feeds, Twilio's webhooks, the poll behind them |
+//! | [`outbound`] | a lane each: texts, every HL7 destination, wishes at every FHIR server |
 //! | [`http`] | webhooks, API, health, metrics |
 //! | [`sim`] | stand-ins: an EHR by MLLP and by FHIR, patients' phones, and a world of them around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
 //! | [`app`], [`cli`] | composition, commands |
+//! | [`appointd_fhir`], in `crates/fhir` | a package of its own: FHIR's typed resources and client, compiled once |
 //!
 //! # A message comes in
 //!
@@ -60,6 +61,18 @@
 //! commit: journal entry with the message as it came, appointment, contact, timers, outbox. When it
 //! is durable the verdicts leave, [`hl7::ack`] writes the answer, and one write sends it. What cannot
 //! be read goes the same road into the quarantine.
+//!
+//! # A FHIR server notifies
+//!
+//! [`inbound::fhir::notify`] asks who calls, over the raw bytes, and lets [`fhir::notification`] read
+//! the call: a bare resource, an empty call, a bundle of any of the three models. It comes to *hints*,
+//! and [`core::feed`] turns each into one look at the server, planned as an effect; numbers of events
+//! that skip ask for a search. That is stored, and then the server gets its 200. The lane of looks
+//! ([`inbound::fhir::read`]) reads the appointment and all that it refers to, and hands both to the
+//! engine as one bundle, where it goes the way of a message: what happened is the difference between
+//! what was held and what is so now, so a hint that came twice, late or never changes nothing in the
+//! end. [`inbound::fhir::follow`] searches for what no hint told, and [`inbound::fhir::watch`] keeps
+//! the subscription alive.
 //!
 //! # A timer fires
 //!
@@ -78,7 +91,10 @@
 //! several, the patient is asked once. A wish becomes a row for the lane of the EHR
 //! ([`outbound::hl7`]), written by [`mapping::reverse`] from the appointment's last message, matched
 //! by MSA-2, repeated under one control id. When the EHR's own message says the same, the wish is
-//! *reflected*, and the patient is not texted a second time.
+//! *reflected*, and the patient is not texted a second time. At a FHIR server the lane
+//! ([`outbound::fhir::lane`]) reads the appointment first, and [`mod@fhir::write`] says whether the wish
+//! still fits it and what to send; a start that is not the one that the patient was told of is never
+//! confirmed.
 //!
 //! # Where this differs from other engines
 //!

@@ -13,7 +13,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tracing::Metadata;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -303,7 +305,7 @@ impl LogLevel {
 pub fn start_logging(format: LogFormat, level: &str) -> Option<LogLevel> {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let (filter, handle) = reload::Layer::new(filter);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(discretion());
     let started = match format {
         LogFormat::Json => registry
             .with(
@@ -319,3 +321,18 @@ pub fn start_logging(format: LogFormat, level: &str) -> Option<LogLevel> {
     };
     started.is_ok().then_some(LogLevel(handle))
 }
+
+/// Keeps whole addresses, which hold patients' ids, out of the log. A layer of its own, as a level asked
+/// for with a target of its own would win over a directive.
+fn discretion() -> FilterFn {
+    FilterFn::new(is_discreet)
+}
+
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    let rest = metadata.target().strip_prefix(appointd_fhir::client::LOG_TARGET);
+    !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+#[path = "telemetry_tests.rs"]
+mod tests;

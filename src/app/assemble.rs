@@ -1,14 +1,11 @@
 //! From settings to the options of each room.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::core::ids::DestinationName;
-use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::hl7::Charset;
 use crate::hl7::frame::Limits;
@@ -178,24 +175,6 @@ pub fn lane_options(
         ack_timeout: destination.ack_timeout,
         idle_close: destination.idle_close,
     })
-}
-
-/// A destination that is no longer configured: nothing is sent there, staff enters what waits.
-pub(super) fn gone(name: DestinationName, zone: Zone) -> lane::Options {
-    lane::Options {
-        name,
-        address: String::new(),
-        confirm: None,
-        cancel: None,
-        takes_acknowledgment: false,
-        zone,
-        charset: None,
-        sources: BTreeMap::new(),
-        tls: None,
-        connect_timeout: Duration::ZERO,
-        ack_timeout: Duration::ZERO,
-        idle_close: None,
-    }
 }
 
 /// A client of Twilio, if there is an account.

@@ -4,6 +4,7 @@
 //! start with all that is known about it. Knows all rooms, and is known by none.
 
 mod assemble;
+mod ports;
 mod servers;
 pub mod watch;
 
@@ -20,16 +21,16 @@ pub use servers::{rooms_fit, server_of};
 
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
-use crate::core::rules::Rules;
 use crate::engine::rows::Lane;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
-use crate::inbound::intake::{Intake, Live};
+use crate::inbound::intake::Intake;
 use crate::inbound::mllp::Listener;
 use crate::inbound::poll::Poller;
 use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Choice;
+use crate::outbound::gone::GoneLane;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
 use crate::settings::{self, Settings};
@@ -38,7 +39,8 @@ use crate::sms::Secret;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::tls;
-use servers::{Rooms, Shared};
+use ports::{acceptor, bind, bind_listeners, live};
+use servers::{Faces, Rooms, Shared};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,7 @@ pub struct App {
     poller: Option<Poller>,
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
+    gone: Vec<GoneLane>,
     servers: Vec<Rooms>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -150,23 +153,13 @@ impl App {
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
         let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
-        let zone = settings.rules.practice.zone;
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
             let options = lane_options(&settings, destination).map_err(Error::Setup)?;
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
-        for lane in handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))? {
-            let Lane::Hl7(name) = lane else { continue };
-            if settings.destinations.iter().all(|destination| destination.name != name) {
-                // What waits for a destination that is gone fails, with a task for staff.
-                warn!(destination = %name, "A destination is gone; what waits for it is given up");
-                let options = assemble::gone(name, zone);
-                let metrics = Arc::clone(&metrics);
-                lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
-            }
-        }
+        let gone = gone_lanes(&settings, &handle)?;
         let shared =
             Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
         let servers = build_servers(&settings, &shared)?;
@@ -192,6 +185,7 @@ impl App {
             poller,
             webhooks,
             lanes,
+            gone,
             servers,
             metrics,
             health: Arc::new(Health::default()),
@@ -224,21 +218,7 @@ impl App {
         for listener in &self.listeners {
             self.health.set(&format!("listener {}", listener.1), Part::Up);
         }
-        let listeners = self.settings.listeners.iter().map(|known| known.silent_feed_after);
-        let silences =
-            listeners.chain(self.settings.fhir_servers.iter().map(|known| known.silent_feed_after));
-        for (intake, after) in self.intakes.iter().zip(silences) {
-            if let Some(after) = after {
-                let watch = silence::watch(Arc::clone(intake), after, self.clock.clone());
-                let stop = tasks.stop_token();
-                tasks.spawn(async move {
-                    tokio::select! {
-                        () = watch => {}
-                        () = stop.cancelled() => {}
-                    }
-                });
-            }
-        }
+        watch_silence(&self.settings, &self.intakes, &self.clock, &tasks);
         let mllp = self.mllp();
         for (listener, _) in self.listeners {
             tasks.spawn(listener.run(tasks.clone()));
@@ -247,19 +227,12 @@ impl App {
         for lane in self.lanes {
             tasks.spawn(lane.run(tasks.clone()));
         }
-        let (mut endpoints, mut desks, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for lane in self.gone {
+            tasks.spawn(lane.run(tasks.clone()));
+        }
+        let mut faces = Faces::default();
         for rooms in self.servers {
-            tasks.spawn(rooms.reader.run(tasks.clone()));
-            tasks.spawn(rooms.lane.run(tasks.clone()));
-            if let Some(follower) = rooms.follower {
-                tasks.spawn(follower.run(tasks.stop_token()));
-            }
-            if let Some(watcher) = rooms.watcher {
-                tasks.spawn(watcher.run(tasks.stop_token()));
-            }
-            desks.push(rooms.desk);
-            endpoints.extend(rooms.endpoint);
-            keys.extend(rooms.keys);
+            faces.start(rooms, &tasks);
         }
         if let Some(poller) = self.poller {
             tasks.spawn(poller.run(tasks.stop_token()));
@@ -269,9 +242,9 @@ impl App {
         let context = Context {
             handle: self.handle.clone(),
             intakes: Arc::new(self.intakes.clone()),
-            endpoints: Arc::new(endpoints),
-            desks: Arc::new(desks),
-            key_set: Arc::new(servers::key_set(keys)),
+            key_set: Arc::new(faces.key_set()),
+            endpoints: Arc::new(faces.endpoints),
+            desks: Arc::new(faces.desks),
             webhooks: self.webhooks,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
@@ -424,10 +397,45 @@ impl Running {
     }
 }
 
+/// Watches the feeds whose silence is worth an alert.
+fn watch_silence(settings: &Settings, intakes: &[Arc<Intake>], clock: &Clock, tasks: &Tasks) {
+    let listeners = settings.listeners.iter().map(|known| known.silent_feed_after);
+    let servers = settings.fhir_servers.iter().map(|known| known.silent_feed_after);
+    for (intake, after) in intakes.iter().zip(listeners.chain(servers)) {
+        let Some(after) = after else { continue };
+        let watch = silence::watch(Arc::clone(intake), after, clock.clone());
+        let stop = tasks.stop_token();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = watch => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+}
+
 /// The names of all feeds, in the order of [`choices_of`].
 fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
     let listeners = settings.listeners.iter().map(|listener| &listener.name);
     listeners.chain(settings.fhir_servers.iter().map(|server| &server.name))
+}
+
+/// The lanes in which something waits, and which the settings do not have any more.
+fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, Error> {
+    let waiting = handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))?;
+    let is_gone = |lane: &Lane| match lane {
+        Lane::Sms => false,
+        Lane::Hl7(name) => settings.destinations.iter().all(|known| known.name != *name),
+        Lane::FhirWrite(name) => {
+            settings.fhir_servers.iter().all(|known| known.destination() != *name)
+        }
+        Lane::FhirRead(name) => settings.fhir_servers.iter().all(|known| known.name != *name),
+    };
+    let gone = waiting.into_iter().filter(is_gone).map(|lane| {
+        warn!(?lane, "A destination is gone; what waits for it is given up");
+        GoneLane::new(lane, handle.clone())
+    });
+    Ok(gone.collect())
 }
 
 fn build_servers(settings: &Settings, shared: &Shared) -> Result<Vec<Rooms>, Error> {
@@ -453,58 +461,6 @@ fn start_engine(engine: Engine, tasks: &Tasks) -> Result<JoinHandle<Result<(), S
         .name("engine".to_owned())
         .spawn(move || runtime.block_on(engine.run(stop)).map_err(|fault| fault.to_string()))
         .map_err(|refusal| Error::Setup(refusal.to_string()))
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })
-}
-
-fn acceptor(
-    files: Option<&settings::TlsFiles>,
-    all: &mut Vec<tls::Acceptor>,
-) -> Result<Option<tls::Acceptor>, Error> {
-    let Some(files) = files else { return Ok(None) };
-    let files = tls::ServerFiles {
-        cert: files.cert.clone(),
-        key: files.key.clone(),
-        client_ca: files.client_ca.clone(),
-    };
-    let acceptor =
-        tls::Acceptor::new(files).map_err(|refusal| Error::Setup(format!("tls: {refusal}")))?;
-    all.push(acceptor.clone());
-    Ok(Some(acceptor))
-}
-
-type Bound = (Vec<Arc<Intake>>, Vec<(Listener, SocketAddr)>);
-
-async fn bind_listeners(
-    settings: &Settings,
-    handle: &Handle,
-    clock: &Clock,
-    metrics: &Arc<Metrics>,
-    acceptors: &mut Vec<tls::Acceptor>,
-) -> Result<Bound, Error> {
-    let mut intakes = Vec::new();
-    let mut listeners = Vec::new();
-    let choices = choices_of(settings).map_err(|faults| Error::Setup(faults.join("; ")))?;
-    for (configured, choice) in settings.listeners.iter().zip(choices) {
-        let intake =
-            Arc::new(assemble::intake(configured, live(&settings.rules, choice), clock.now()));
-        let tls = acceptor(configured.tls.as_ref(), acceptors)?;
-        let options = assemble::listener_options(configured, tls);
-        let socket = bind(configured.listen).await?;
-        let address = socket.local_addr().unwrap_or(configured.listen);
-        let shared = (clock.clone(), Arc::clone(metrics));
-        let listener = Listener::new(socket, Arc::clone(&intake), options, handle.clone(), shared);
-        intakes.push(intake);
-        listeners.push((listener, address));
-    }
-    Ok((intakes, listeners))
-}
-
-/// The part of an intake that a reload replaces.
-fn live(rules: &Rules, mapping: Choice) -> Live {
-    Live { mapping, locations: rules.locations.clone(), practice_zone: rules.practice.zone }
 }
 
 /// 256 random bits; without randomness the API stays closed.

@@ -27,6 +27,7 @@ use crate::outbound::fhir::jwt::{self, Verifier};
 use crate::outbound::fhir::lane::{self, WriteLane};
 use crate::outbound::fhir::{self, Auth, PrivateKey, Server, Style};
 use crate::settings::{self, FhirServer, Settings};
+use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 
 /// How far a token's clock may differ from ours.
@@ -76,7 +77,7 @@ pub(super) fn rooms(
     let endpoint = match &server.notify {
         None => None,
         Some(notify) => {
-            let checks = checks(settings, notify).map_err(|fault| told(&fault))?;
+            let checks = checks(settings, server, notify).map_err(|fault| told(&fault))?;
             Some(Endpoint::new(Arc::clone(&desk), checks, notify.trust_full_resource))
         }
     };
@@ -111,7 +112,7 @@ pub(super) fn rooms(
 pub fn rooms_fit(settings: &Settings, server: &FhirServer, clock: &Clock) -> Result<(), String> {
     server_of(server, clock)?;
     if let Some(notify) = &server.notify {
-        checks(settings, notify)?;
+        checks(settings, server, notify)?;
     }
     if let Some(write_back) = &server.write_back {
         policy(server, write_back)?;
@@ -125,17 +126,17 @@ pub fn rooms_fit(settings: &Settings, server: &FhirServer, clock: &Clock) -> Res
 /// What cannot be used of its settings.
 pub fn server_of(server: &FhirServer, clock: &Clock) -> Result<Server, String> {
     let keys = keys_of(server)?;
-    Server::new(client_options(server, keys)?, clock.clone()).map_err(|fault| fault.to_string())
+    Server::new(client_options(server, keys), clock.clone()).map_err(|fault| fault.to_string())
 }
 
 fn client(server: &FhirServer, keys: Vec<PrivateKey>, shared: &Shared) -> Result<Server, String> {
-    let options = client_options(server, keys)?;
+    let options = client_options(server, keys);
     Server::new(options, shared.clock.clone()).map_err(|fault| fault.to_string())
 }
 
-fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Options, String> {
+fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> fhir::Options {
     let tls = server.tls.as_ref();
-    Ok(fhir::Options {
+    fhir::Options {
         name: server.name.as_str().to_owned(),
         base_url: server.base_url.clone(),
         fhir_version: None,
@@ -146,16 +147,10 @@ fn client_options(server: &FhirServer, keys: Vec<PrivateKey>) -> Result<fhir::Op
         request_timeout: server.limits.request_timeout,
         body_bytes_max: server.limits.body_bytes_max,
         parallel: NonZeroUsize::new(server.limits.parallel).unwrap_or(NonZeroUsize::MIN),
-        requests_per_second: per_second(server.limits.requests_per_second),
+        requests_per_second: NonZeroU32::new(server.limits.requests_per_second),
         ca: tls.and_then(|tls| tls.ca.clone()),
         identity: tls.and_then(|tls| tls.identity.clone()),
-    })
-}
-
-/// At least one a second: a server that allows less is asked one at a time.
-fn per_second(wanted: f64) -> Option<NonZeroU32> {
-    let whole = (1..=1_000_u32).find(|count| f64::from(*count) >= wanted);
-    whole.and_then(NonZeroU32::new)
+    }
 }
 
 fn keys_of(server: &FhirServer) -> Result<Vec<PrivateKey>, String> {
@@ -174,7 +169,7 @@ fn auth(server: &FhirServer, keys: Vec<PrivateKey>) -> Auth {
         settings::Auth::Bearer { token } => Auth::Bearer(token.clone()),
         settings::Auth::ClientCredentials { client_id, client_secret, token_url, scope, style } => {
             Auth::ClientCredentials {
-                token_url: token_url.clone().unwrap_or_default(),
+                token_url: token_url.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 scope: scope.clone(),
@@ -208,7 +203,11 @@ fn intake(server: &FhirServer, live: Live, now: Timestamp) -> Intake {
     }
 }
 
-fn checks(settings: &Settings, notify: &settings::Notify) -> Result<Checks, String> {
+fn checks(
+    settings: &Settings,
+    server: &FhirServer,
+    notify: &settings::Notify,
+) -> Result<Checks, String> {
     let mut proofs = Vec::new();
     let secrets = |header: &settings::SecretHeader| {
         std::iter::once(header.secret.clone()).chain(header.other.clone()).collect()
@@ -231,6 +230,7 @@ fn checks(settings: &Settings, notify: &settings::Notify) -> Result<Checks, Stri
     }
     let verifier = |issuer: &settings::TokenIssuer| {
         Verifier::new(jwt::Options {
+            name: server.name.as_str().to_owned(),
             keys: jwt::KeySource::Url(issuer.jwks_url.clone()),
             audience: issuer.audience.clone(),
             issuer: issuer.issuer.clone(),
@@ -416,7 +416,37 @@ fn signing_key(notify: &settings::Notify) -> Option<sub::Secret> {
     })
 }
 
-/// The key set that is served (RFC 7517, 5).
-pub(super) fn key_set(keys: Vec<Value>) -> Value {
-    json!({ "keys": keys })
+/// What HTTP serves of all servers.
+#[derive(Debug, Default)]
+pub(super) struct Faces {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) desks: Vec<Arc<Desk>>,
+    keys: Vec<Value>,
+}
+
+impl Faces {
+    /// Starts a server's tasks.
+    pub(super) fn start(&mut self, rooms: Rooms, tasks: &Tasks) {
+        tasks.spawn(rooms.reader.run(tasks.clone()));
+        tasks.spawn(rooms.lane.run(tasks.clone()));
+        if let Some(follower) = rooms.follower {
+            tasks.spawn(follower.run(tasks.stop_token()));
+        }
+        if let Some(watcher) = rooms.watcher {
+            tasks.spawn(watcher.run(tasks.stop_token()));
+        }
+        self.desks.push(rooms.desk);
+        self.endpoints.extend(rooms.endpoint);
+        for key in rooms.keys {
+            // Servers may share a key.
+            if !self.keys.contains(&key) {
+                self.keys.push(key);
+            }
+        }
+    }
+
+    /// The key set that is served (RFC 7517, 5).
+    pub(super) fn key_set(&mut self) -> Value {
+        json!({ "keys": std::mem::take(&mut self.keys) })
+    }
 }

@@ -258,7 +258,9 @@ pub(crate) fn act(
     let scene = load(batch, seq, event)?;
     let decision = decide(None, event, &scene, frame.rules, frame.now);
     let outcomes = collect(batch, frame, &scene, decision)?;
-    let Some(cause) = cause_of(event) else { return Ok(outcomes) };
+    // What a look at a server has seen is an entry of its own; the look is none.
+    let is_look = scene.outbox.values().any(|row| matches!(row.effect, Effect::ReadFhir(_)));
+    let Some(cause) = cause_of(event).filter(|_| !is_look) else { return Ok(outcomes) };
     let entry = Entry { at: frame.now, cause, outcomes: outcomes.clone() };
     batch.put_entry(seq, &entry, &[])?;
     Ok(outcomes)

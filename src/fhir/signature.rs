@@ -46,7 +46,7 @@ pub enum Proof {
         secrets: Vec<Secret>,
     },
     /// HMAC of the body behind the name of its method, as in `X-Hub-Signature: sha256=..`
-    /// (W3C WebSub, 7.1): `sha1`, `sha256`, `sha384` or `sha512`.
+    /// (W3C `WebSub`, 7.1): `sha1`, `sha256`, `sha384` or `sha512`.
     WebSub {
         /// The header's name.
         name: String,
@@ -207,7 +207,10 @@ fn is_same(own: &[u8], sent: &[u8]) -> Choice {
     Sha256::digest(own).as_slice().ct_eq(Sha256::digest(sent).as_slice())
 }
 
-fn method_of(name: &str) -> Option<fn(&str, &[u8]) -> Vec<u8>> {
+/// From key and body to a code.
+type Method = fn(&str, &[u8]) -> Vec<u8>;
+
+fn method_of(name: &str) -> Option<Method> {
     match name.to_ascii_lowercase().as_str() {
         "sha1" => Some(mac::<Hmac<Sha1>>),
         "sha256" => Some(mac::<Hmac<Sha256>>),

@@ -7,6 +7,7 @@
 
 pub mod breaker;
 pub mod fhir;
+pub mod gone;
 pub mod hl7;
 pub mod mllp;
 pub mod sms;

@@ -10,10 +10,14 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 
+use super::clinic::{Clinic, FhirClinic};
 use super::ehr::Ehr;
+use super::fhir;
 use super::phone::{Carrier, Settings as CarrierSettings};
 use crate::app::{self, App, Running};
 use crate::clock::Clock;
+use crate::core::ids::SourceName;
+use crate::core::local_time::Zone;
 use crate::core::phone::PhoneNumber;
 use crate::settings;
 use crate::shutdown::Tasks;
@@ -27,6 +31,17 @@ pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
 pub const AUTH_TOKEN: &str = "demo-token-of-the-stand-in";
 /// The practice's number, from the range that is kept free for such uses.
 pub const PRACTICE_NUMBER: &str = "+15105550100";
+
+/// The name of the EHR in the settings, as a feed and as a destination.
+const FEED: &str = "main-ehr";
+/// What the stand-in tells of; it knows no other topic.
+const TOPIC: &str = "http://example.org/topics/appointment";
+/// The header secret of its notifications, which is no secret either.
+const HOOK_SECRET: &str = "demo-secret-of-the-stand-in";
+/// How often it is looked at most whether the daemon is ready.
+const LOOKS_MAX: u32 = 1_000;
+/// The pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How often another port is tried.
 const BIND_TRIES_MAX: u32 = 20;
@@ -47,8 +62,10 @@ pub enum Error {
 pub struct World {
     /// The daemon.
     pub daemon: Running,
-    /// The EHR.
+    /// The EHR by MLLP; it has nothing to do in a world by FHIR.
     pub ehr: Arc<Ehr>,
+    /// The EHR, whichever it is.
+    pub clinic: Clinic,
     /// The phones.
     pub carrier: Carrier,
     /// The time.
@@ -69,6 +86,8 @@ pub struct Plan {
     pub destination: String,
     /// Whether the EHR reflects write-backs.
     pub reflects: bool,
+    /// Whether the EHR is a FHIR server, instead of speaking HL7 v2 over MLLP.
+    pub by_fhir: bool,
 }
 
 impl Plan {
@@ -81,6 +100,7 @@ impl Plan {
             settings: String::new(),
             destination: String::new(),
             reflects: true,
+            by_fhir: false,
         }
     }
 }
@@ -99,14 +119,25 @@ impl World {
         let (ehr_socket, ehr_address) = loopback().await?;
         ehr.listen(ehr_socket, &tasks);
         let store = plan.store.unwrap_or_else(|| Arc::new(Memory::new()));
-        let ends = (carrier_address, ehr_address);
-        let further = (plan.destination.as_str(), plan.settings.as_str());
-        let daemon = daemon(ends, further, &store, &plan.clock).await?.start()?;
+        let clinic = if plan.by_fhir {
+            Clinic::Fhir(fhir_clinic(&plan.clock, &tasks).await?)
+        } else {
+            Clinic::Hl7(Arc::clone(&ehr))
+        };
+        let sections = match &clinic {
+            Clinic::Hl7(_) => hl7_sections(ehr_address, &plan.destination),
+            Clinic::Fhir(clinic) => fhir_sections(&clinic.server().base_url()),
+        };
+        let further = sections + &plan.settings;
+        let daemon = daemon(carrier_address, &further, &store, &plan.clock).await?.start()?;
         carrier.set_inbound_url(&format!("http://{}/twilio/inbound", daemon.http));
         if let Some(feed) = daemon.mllp.first() {
             ehr.connect(*feed).await;
         }
-        Ok(Self { daemon, ehr, carrier, clock: plan.clock, tasks })
+        if let Clinic::Fhir(clinic) = &clinic {
+            followed(&daemon, clinic).await;
+        }
+        Ok(Self { daemon, ehr, clinic, carrier, clock: plan.clock, tasks })
     }
 
     /// Serves further routes beside the stand-ins; the address comes back.
@@ -153,6 +184,35 @@ fn serve(socket: TcpListener, router: Router, tasks: &Tasks) {
     });
 }
 
+/// The zone of the practice, and of its book.
+const ZONE: &str = "America/Los_Angeles";
+
+async fn fhir_clinic(clock: &Clock, tasks: &Tasks) -> Result<Arc<FhirClinic>, Error> {
+    let told = |what: &dyn std::fmt::Display| Error::Setup(what.to_string());
+    let options = fhir::Options { tasks: tasks.clone(), ..fhir::Options::at(clock.clone()) };
+    let server = fhir::Server::start(options).await.map_err(|refusal| told(&refusal))?;
+    let zone = Zone::parse(ZONE).map_err(|fault| told(&fault))?;
+    FhirClinic::new(server, zone).map_err(|refusal| told(&refusal))
+}
+
+/// Waits until the daemon has subscribed, and has read what was there before: what is booked from now
+/// on is news.
+async fn followed(daemon: &Running, clinic: &FhirClinic) {
+    let is_active = |server: &fhir::Server| {
+        let all = server.all("Subscription");
+        all.iter().any(|known| known.get("status").is_some_and(|status| status == "active"))
+    };
+    clinic.server().wait_for(is_active).await;
+    let name = SourceName::new(FEED);
+    for _ in 0..LOOKS_MAX {
+        let feed = daemon.handle.view().feed(&name).ok().flatten();
+        if feed.is_some_and(|feed| feed.is_imported) {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 async fn loopback() -> Result<(TcpListener, SocketAddr), Error> {
     let refused = |refusal: std::io::Error| Error::Setup(refusal.to_string());
     let socket = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
@@ -163,15 +223,15 @@ async fn loopback() -> Result<(TcpListener, SocketAddr), Error> {
 /// Builds the daemon on a port that is free: webhooks are signed over the address, which therefore
 /// has to be known before the daemon binds it, and may be taken by another in between.
 async fn daemon(
-    (carrier, ehr): (SocketAddr, SocketAddr),
-    (destination, further): (&str, &str),
+    carrier: SocketAddr,
+    further: &str,
     store: &Arc<dyn Store>,
     clock: &Clock,
 ) -> Result<App, Error> {
     let mut tries = 0;
     loop {
         let http = loopback().await?.1;
-        let text = settings_text((carrier, ehr, http), destination) + further;
+        let text = settings_text(carrier, http) + further;
         let loaded = settings::from_text(&text, std::path::Path::new(""))
             .map_err(|faults| Error::Setup(faults.iter().map(|f| format!("{f}\n")).collect()))?;
         match App::build(loaded.settings, Arc::clone(store), clock.clone()).await {
@@ -181,16 +241,49 @@ async fn daemon(
     }
 }
 
-fn settings_text(
-    (carrier, ehr, http): (SocketAddr, SocketAddr, SocketAddr),
-    destination: &str,
-) -> String {
+/// The feed and destination of an EHR that speaks HL7 v2.
+fn hl7_sections(ehr: SocketAddr, destination: &str) -> String {
+    format!(
+        r#"
+[[hl7.listener]]
+name = "{FEED}"
+listen = "127.0.0.1:0"
+connections_max = 1024
+connections_per_peer_max = 1024
+[[hl7.destination]]
+name = "{FEED}"
+address = "{ehr}"
+{destination}
+[[route]]
+source = "{FEED}"
+destination = "{FEED}"
+"#
+    )
+}
+
+/// The feed and destination of an EHR that is a FHIR server.
+fn fhir_sections(base_url: &str) -> String {
+    format!(
+        r#"
+[[fhir.server]]
+name = "{FEED}"
+base_url = "{base_url}"
+subscribe = "backport"
+topic = "{TOPIC}"
+write_back = "participant"
+notify.secret = "{HOOK_SECRET}"
+requests_per_second = 1000
+"#
+    )
+}
+
+fn settings_text(carrier: SocketAddr, http: SocketAddr) -> String {
     format!(
         r#"
 [practice]
 name = "Owl Clinic"
 callback_phone = "+15105550100"
-time_zone = "America/Los_Angeles"
+time_zone = "{ZONE}"
 [[locations]]
 code = "EAST"
 name = "Owl Clinic East"
@@ -204,18 +297,6 @@ engine = "memory"
 [http]
 listen = "{http}"
 public_url = "http://{http}"
-[[hl7.listener]]
-name = "main-ehr"
-listen = "127.0.0.1:0"
-connections_max = 1024
-connections_per_peer_max = 1024
-[[hl7.destination]]
-name = "main-ehr"
-address = "{ehr}"
-{destination}
-[[route]]
-source = "main-ehr"
-destination = "main-ehr"
 [twilio]
 account_sid = "{ACCOUNT_SID}"
 auth_token = "{AUTH_TOKEN}"

@@ -6,7 +6,7 @@
 //! caller's; here an error says no more than whether the request may have been performed.
 //!
 //! Addresses and bodies hold patient data: no error and no `Debug` shows them. The library itself writes
-//! addresses to the log under the target `fhir_sdk`, which whoever sets up logging must shut.
+//! addresses to the log, which whoever sets up logging must shut for [`LOG_TARGET`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,6 +17,9 @@ use fhir_sdk::version::FhirR4B;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use rustls::AlertDescription;
+
+/// The target, and the beginning of targets, of log lines that show whole addresses.
+pub const LOG_TARGET: &str = "fhir_sdk";
 
 /// FHIR's own media type, R4 section 2.21.0.6.
 const FHIR_JSON: &str = "application/fhir+json";

@@ -28,7 +28,8 @@ use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::{PhoneNumber, Region};
 use crate::engine::Handle;
 use crate::http::problem;
-use crate::sim::ehr::{Ehr, SimAppointment, SimPatient};
+use crate::sim::clinic::Clinic;
+use crate::sim::ehr::{SimAppointment, SimPatient};
 use crate::sim::phone::Carrier;
 use crate::sim::world::{Plan, World};
 use crate::sms::request::BODY_CHARS_MAX;
@@ -64,7 +65,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     pub(super) handle: Handle,
-    pub(super) ehr: Arc<Ehr>,
+    pub(super) ehr: Clinic,
     pub(super) carrier: Carrier,
     pub(super) clock: Clock,
     pub(super) zone: Zone,
@@ -74,14 +75,15 @@ pub(super) struct Desk {
 }
 
 /// Serves the page until Ctrl-C or SIGTERM.
-pub(super) async fn serve(listen: SocketAddr) -> Result<(), Failure> {
+pub(super) async fn serve(listen: SocketAddr, by_fhir: bool) -> Result<(), Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|refusal| failed(&refusal))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|refusal| failed(&refusal))?;
     let zone = Zone::parse(ZONE).map_err(|fault| failed(&fault))?;
     let clock = Clock::shifted();
     clock.advance_to(opening(clock.now(), zone));
-    let world = World::start(Plan::at(clock)).await.map_err(|fault| failed(&fault))?;
+    let plan = Plan { by_fhir, ..Plan::at(clock) };
+    let world = World::start(plan).await.map_err(|fault| failed(&fault))?;
     let served = world.serve(listen, router(&world)?).await;
     let address = match served {
         Ok(address) => address,
@@ -155,7 +157,7 @@ fn desk(world: &World) -> Result<Desk, Failure> {
     let zone = Zone::parse(ZONE).map_err(|fault| Failure::Failed(fault.to_string()))?;
     Ok(Desk {
         handle: world.daemon.handle.clone(),
-        ehr: Arc::clone(&world.ehr),
+        ehr: world.clinic.clone(),
         carrier: world.carrier.clone(),
         clock: world.clock.clone(),
         zone,

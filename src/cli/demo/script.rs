@@ -18,12 +18,16 @@ use crate::sim::ehr::{Line, SimAppointment, SimPatient};
 use crate::sim::phone::{Direction, Text};
 use crate::sim::world::{Plan, World};
 
+/// How often it is looked at most whether the daemon has heard.
+const LOOKS_MAX: u32 = 1_000;
+/// The pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long the whole may take; it needs a few seconds.
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// Plays the day.
-pub(super) async fn play() -> Result<(), Failure> {
-    let played = tokio::time::timeout(WITHIN, Box::pin(day())).await;
+pub(super) async fn play(by_fhir: bool) -> Result<(), Failure> {
+    let played = tokio::time::timeout(WITHIN, Box::pin(day(by_fhir))).await;
     played.map_err(|_| Failure::Failed("the demo did not come to its end in time".to_owned()))?
 }
 
@@ -33,11 +37,12 @@ struct Stage {
     shown: (usize, usize),
 }
 
-async fn day() -> Result<(), Failure> {
+async fn day(by_fhir: bool) -> Result<(), Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
     let zone = Zone::parse("America/Los_Angeles").map_err(|fault| failed(&fault))?;
     let start = LocalTime::settle(local(2026, 11, 30, 10)?, zone).instant;
-    let world = World::start(Plan::at(Clock::manual(start))).await.map_err(|e| failed(&e))?;
+    let plan = Plan { by_fhir, ..Plan::at(Clock::manual(start)) };
+    let world = World::start(plan).await.map_err(|e| failed(&e))?;
     let mut stage = Stage { world, zone, shown: (0, 0) };
     out::say("appointd demo: a few days at Owl Clinic, on a fast clock.");
     out::say("Everybody here is invented; nothing leaves this machine.");
@@ -51,7 +56,7 @@ async fn janes_visit(stage: &mut Stage) -> Result<(), Failure> {
     let phone = number(&jane)?;
     stage.title("The EHR books Jane for Thursday; she gets a text");
     let visit = appointment("10001", jane, local(2026, 12, 3, 9)?);
-    stage.world.ehr.book(visit).await;
+    stage.world.clinic.book(visit).await;
     stage.texts(&phone, 1).await;
     stage.title("Two days before, a reminder; she answers; the EHR is told, and says so itself");
     stage.advance_to(local(2026, 12, 1, 9)?);
@@ -59,14 +64,14 @@ async fn janes_visit(stage: &mut Stage) -> Result<(), Failure> {
     stage.replies(&phone, "Is it about my knee?").await;
     stage.replies(&phone, "Yes, see you then!").await;
     stage.texts(&phone, 6).await;
-    stage.lines(3).await;
+    stage.written(1).await;
     stage.title("The EHR moves the visit to Friday");
-    stage.world.ehr.reschedule("10001", local(2026, 12, 4, 14)?).await;
+    stage.world.clinic.reschedule("10001", local(2026, 12, 4, 14)?).await;
     stage.texts(&phone, 7).await;
     stage.title("She cannot come, and says so in her own words");
     stage.replies(&phone, "Sorry, can't make it").await;
     stage.texts(&phone, 9).await;
-    stage.lines(6).await;
+    stage.written(2).await;
     Ok(())
 }
 
@@ -74,15 +79,15 @@ async fn johns_visit(stage: &mut Stage) -> Result<(), Failure> {
     let john = patient("MRN1001", "John", "Roe", "(415) 555-0124");
     let phone = number(&john)?;
     stage.title("The EHR books John, and calls it off; he is told after two minutes' grace");
-    stage.world.ehr.book(appointment("10002", john.clone(), local(2026, 12, 8, 11)?)).await;
+    stage.world.clinic.book(appointment("10002", john.clone(), local(2026, 12, 8, 11)?)).await;
     stage.texts(&phone, 1).await;
-    stage.world.ehr.cancel("10002").await;
+    stage.world.clinic.cancel("10002").await;
     stage.world.clock.advance(TimeDelta::seconds(125));
     stage.texts(&phone, 2).await;
     stage.title("John wants no more texts; a new booking is kept, and he is left alone");
     stage.replies(&phone, "STOP").await;
     stage.texts(&phone, 4).await;
-    stage.world.ehr.book(appointment("10003", john, local(2026, 12, 9, 11)?)).await;
+    stage.world.clinic.book(appointment("10003", john, local(2026, 12, 9, 11)?)).await;
     stage.show();
     Ok(())
 }
@@ -105,10 +110,40 @@ impl Stage {
         self.show();
     }
 
-    /// Waits until the EHR has seen so many messages.
-    async fn lines(&mut self, count: usize) {
-        self.world.ehr.wait_for(|lines| lines.len() >= count).await;
+    /// Waits until so many wishes have been written to the EHR, and have come back from it.
+    async fn written(&mut self, count: usize) {
+        let clinic = &self.world.clinic;
+        let is_fhir = clinic.is_fhir();
+        let is_change = |line: &&Line| line.from == "appointd" && line.trigger.starts_with("PATCH");
+        clinic
+            .wait_for(|lines| {
+                if is_fhir {
+                    lines.iter().filter(is_change).count() >= count
+                } else {
+                    // What was said before, the wish, and the EHR's own word of it.
+                    lines.len() >= 3 * count
+                }
+            })
+            .await;
+        self.settled(count).await;
         self.show();
+    }
+
+    /// Waits until the daemon has heard the EHR's own word of a wish.
+    async fn settled(&self, count: usize) {
+        let view = self.world.daemon.handle.view();
+        let is_reflected = |row: &serde_json::Value| {
+            row.pointer("/wish/state").is_some_and(|state| state == "reflected")
+        };
+        for _ in 0..LOOKS_MAX {
+            let filter = Filter { limit: 100, ..Filter::default() };
+            let rows = view.query(Subject::Appointments, &filter).unwrap_or_default();
+            // A visit that was called off keeps the last of its wishes.
+            if count > 0 && rows.iter().any(is_reflected) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn replies(&mut self, phone: &PhoneNumber, text: &str) {
@@ -120,7 +155,7 @@ impl Stage {
 
     /// Prints what is new, in the order of time.
     fn show(&mut self) {
-        let lines = self.world.ehr.transcript();
+        let lines = self.world.clinic.transcript();
         let texts = self.world.carrier.all_texts();
         let new_lines = lines.iter().skip(self.shown.0).map(|line| (line.at, 1, said(line)));
         // The clock stands still within a step: what the patient writes comes before what follows.
@@ -157,6 +192,10 @@ impl Stage {
 
 /// One line for a message between EHR and daemon.
 fn said(line: &Line) -> String {
+    if line.text.is_empty() || line.text.starts_with(['{', '[']) {
+        let (from, to) = if line.from == "ehr" { ("EHR", "appointd") } else { ("appointd", "EHR") };
+        return format!("{from} -> {to}: {} [{}]", line.trigger, line.answer);
+    }
     let (from, to) = if line.from == "ehr" { ("EHR", "appointd") } else { ("appointd", "EHR") };
     let value = |path: &str| {
         let msg = Message::read(&line.text).ok()?;

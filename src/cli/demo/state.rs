@@ -50,6 +50,7 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
     Ok(json!({
         "now": now,
         "zone": desk.zone.to_string(),
+        "by_fhir": desk.ehr.is_fhir(),
         "next": next,
         "suggested_start": working_day(desk.zone.date(now), 5)
             .and_time(time(14, 30)).format("%Y-%m-%dT%H:%M").to_string(),

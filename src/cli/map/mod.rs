@@ -208,9 +208,17 @@ impl Bench {
             region: listener.region,
             charset: listener.charset.as_deref().and_then(Charset::for_label),
         };
-        let feeds: Vec<Feed> = settings.listeners.iter().map(feed).collect();
+        let server = |server: &crate::settings::FhirServer| Feed {
+            name: server.name.clone(),
+            mapping: server.mapping.clone(),
+            zone: server.zone,
+            region: server.region,
+            charset: None,
+        };
+        let servers = settings.fhir_servers.iter().map(server);
+        let feeds: Vec<Feed> = settings.listeners.iter().map(feed).chain(servers).collect();
         if feeds.is_empty() {
-            return Err(Failure::Usage("the settings have no listener".to_owned()));
+            return Err(Failure::Usage("the settings have no listener and no server".to_owned()));
         }
         Ok(Self {
             feeds,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json as literal};
 
-use super::{Change, Hint, Marks, Target, change_name, key, key_of_state, status, target_of};
+use super::hint::{Change, Hint, Marks, Target, change_name, key, key_of_state, target_of};
+use super::status;
 use crate::fhir::json;
 use crate::fhir::reference::{Literal, Name};
 use crate::fhir::resource::{self, Identity};

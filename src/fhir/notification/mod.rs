@@ -7,19 +7,20 @@
 //! Whether the sender is believed was decided before, over the raw bytes.
 
 mod entries;
+mod hint;
 mod status;
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::entries::Entries;
+pub use self::hint::{Change, Hint, Target};
+use self::hint::{Marks, key_of_event, key_of_state, marks_of, share, target_of};
 use self::status::{Event, Status};
 use super::json::{self, NoJson};
 use super::reference::{Literal, Name};
-use super::resource::{self, Identity};
-use crate::clock::Timestamp;
+use super::resource;
 
 /// Most entries of a Bundle. Servers that collect send some hundred events at once; what has more is
 /// refused as a whole, and a search finds what changed.
@@ -27,10 +28,6 @@ pub const ENTRIES_MAX: usize = 1000;
 
 /// Most events of one status; like [`ENTRIES_MAX`].
 pub const EVENTS_MAX: usize = 1000;
-
-/// Shortest id that is taken to be unique for all time. A UUID has 36; `1` or `event-1` is a mark
-/// within one document.
-const UNIQUE_BYTES_MIN: usize = 16;
 
 /// How a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,111 +116,6 @@ pub struct Notification {
     /// Pieces that were not understood. Each changed what was taken from the notification, or at
     /// most hid something; those that are known to say nothing are not counted.
     pub skipped: usize,
-}
-
-/// What a hint is about.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Target {
-    /// An appointment by its id at the server.
-    Appointment(String),
-    /// Something else, such as a patient whose phone changed.
-    Other {
-        /// Its type.
-        kind: String,
-        /// Its id at the server.
-        id: String,
-    },
-    /// Something that the server names in another way than by FHIR's ids.
-    Identifier {
-        /// The identifier's system.
-        system: Option<String>,
-        /// Its value.
-        value: String,
-    },
-    /// Something: a search has to find out.
-    Any,
-}
-
-/// What is said to have happened to it; a read tells what really did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is new.
-    Created,
-    /// It changed.
-    Updated,
-    /// It is gone.
-    Deleted,
-    /// Any of these.
-    Unknown,
-}
-
-/// Where to look. Printing one does not show what it says.
-#[derive(Clone, PartialEq)]
-pub struct Hint {
-    /// What it is about.
-    pub target: Target,
-    /// What is said to have happened.
-    pub change: Change,
-    /// The event's number, which no server is known to keep unique.
-    pub number: Option<u64>,
-    /// When it happened; of a bare resource when it was last changed.
-    pub timestamp: Option<Timestamp>,
-    /// What tells the event from all others of this server, so that one that comes twice is seen.
-    /// Nothing if the request holds no such mark: the same bytes may then be news.
-    pub key: Option<String>,
-    /// The whole resource, to be used only if the notification was verified.
-    pub resource: Option<Value>,
-    /// What came along with all hints of the notification, as entries of a Bundle.
-    pub included: Arc<[Value]>,
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Appointment(id) => write!(f, "Appointment/{id}"),
-            Self::Other { kind, .. } => write!(f, "{kind}/.."),
-            Self::Identifier { system, .. } => f.debug_tuple("Identifier").field(system).finish(),
-            Self::Any => f.write_str("Any"),
-        }
-    }
-}
-
-impl fmt::Debug for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hint")
-            .field("target", &self.target)
-            .field("change", &self.change)
-            .field("number", &self.number)
-            .field("timestamp", &self.timestamp)
-            .field("key", &self.key)
-            .field("resource", &self.resource.is_some())
-            .field("included", &self.included.len())
-            .finish()
-    }
-}
-
-impl Target {
-    fn of(name: Name) -> Self {
-        if name.kind == "Appointment" {
-            Self::Appointment(name.id)
-        } else {
-            Self::Other { kind: name.kind, id: name.id }
-        }
-    }
-}
-
-impl Hint {
-    fn new(target: Target, change: Change) -> Self {
-        Self {
-            target,
-            change,
-            number: None,
-            timestamp: None,
-            key: None,
-            resource: None,
-            included: Arc::default(),
-        }
-    }
 }
 
 impl Notification {
@@ -388,20 +280,6 @@ fn change_said(call: &Call<'_>) -> Change {
     }
 }
 
-fn target_of(value: &Value, identity: Option<&Identity>) -> Target {
-    if let Some(Identity { kind, id, .. }) = identity {
-        return Target::of(Name { kind: kind.clone(), id: id.clone(), version: None });
-    }
-    let mut identifiers = json::each(value, "identifier").iter().filter_map(identifier);
-    let is_appointment = json::kind(value) == "Appointment";
-    identifiers.next().filter(|_| is_appointment).unwrap_or(Target::Any)
-}
-
-fn identifier(value: &Value) -> Option<Target> {
-    let system = json::word(value, "system");
-    json::word(value, "value").map(|value| Target::Identifier { system, value })
-}
-
 /// Reads a Bundle; `depth` is how many may stand within one another from here.
 fn read_bundle(mut value: Value, depth: usize) -> Notification {
     let items = match value.get_mut("entry").map(Value::take) {
@@ -532,92 +410,6 @@ fn hint_of(
     }
     hint.key = key_of_event(event, index, status, marks, &hint);
     hint
-}
-
-/// What marks a Bundle.
-#[derive(Debug, Default)]
-struct Marks {
-    id: Option<String>,
-    timestamp: Option<String>,
-}
-
-impl Marks {
-    fn is_unique(&self) -> bool {
-        self.timestamp.is_some() || self.id.as_deref().is_some_and(is_unique)
-    }
-
-    fn parts(&self) -> [&str; 2] {
-        [self.id.as_deref().unwrap_or_default(), self.timestamp.as_deref().unwrap_or_default()]
-    }
-}
-
-fn is_unique(id: &str) -> bool {
-    id.len() >= UNIQUE_BYTES_MIN
-}
-
-fn marks_of(bundle: &Value) -> Marks {
-    Marks { id: json::word(bundle, "id"), timestamp: json::word(bundle, "timestamp") }
-}
-
-/// The key of an event: its own id; else all that could tell it apart, if anything could.
-///
-/// Too many keys cost a read, too few lose a change. So a number alone is none (HAPI sends 1 for
-/// each, Helios begins again at 1), nor an id that only numbers the parts of a document.
-fn key_of_event(
-    event: &Event,
-    index: usize,
-    status: &Status,
-    marks: &Marks,
-    hint: &Hint,
-) -> Option<String> {
-    let focus = event.focus.as_ref().map(status::Focus::text).unwrap_or_default();
-    if let Some(id) = event.id.as_deref().filter(|id| is_unique(id)) {
-        return Some(key(&["event", id, &focus]));
-    }
-    let is_marked = event.timestamp.is_some() || marks.is_unique();
-    is_marked.then(|| {
-        let [id, timestamp] = marks.parts();
-        key(&[
-            "bundle",
-            id,
-            timestamp,
-            &index.to_string(),
-            status.subscription.as_deref().unwrap_or_default(),
-            &event.number.map(|number| number.to_string()).unwrap_or_default(),
-            &event.timestamp.map(|at| at.to_rfc3339()).unwrap_or_default(),
-            &focus,
-            change_name(hint.change),
-        ])
-    })
-}
-
-/// The key of a state of a resource.
-fn key_of_state(marks: &[&str], identity: &Identity, change: Change) -> String {
-    let Identity { kind, id, version, last_updated } = identity;
-    let last_updated = last_updated.map(|at| at.to_rfc3339()).unwrap_or_default();
-    let version = version.as_deref().unwrap_or_default();
-    let own = ["state", kind, id, version, &last_updated, change_name(change)];
-    key(&own.iter().chain(marks).copied().collect::<Vec<_>>())
-}
-
-const fn change_name(change: Change) -> &'static str {
-    match change {
-        Change::Created => "created",
-        Change::Updated => "updated",
-        Change::Deleted => "deleted",
-        Change::Unknown => "",
-    }
-}
-
-fn key(parts: &[&str]) -> String {
-    json::digest(parts.iter().map(|part| part.as_bytes()))
-}
-
-fn share(hints: &mut [Hint], included: Vec<Value>) {
-    let included: Arc<[Value]> = included.into();
-    for hint in hints {
-        hint.included = Arc::clone(&included);
-    }
 }
 
 #[cfg(test)]

@@ -138,8 +138,9 @@ impl Follower {
         // Yesterday, in case the server counts days in another zone.
         let today = self.options.zone.date(began) - TimeDelta::days(1);
         let seen = search::all(desk, &self.options.ways, today, quiet).await?;
-        let held = desk.handle.view().held_at(&desk.name, began);
-        let held = held.map_err(|_| NotTaken::NotStored)?;
+        let (view, name) = (desk.handle.view(), desk.name.clone());
+        let held = tokio::task::spawn_blocking(move || view.held_at(&name, began)).await;
+        let Ok(Ok(held)) = held else { return Err(NotTaken::NotStored) };
         let missing = held
             .into_iter()
             .filter(|(id, row)| !row.status.is_off() && !seen.ids.contains(id))

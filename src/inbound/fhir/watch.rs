@@ -105,11 +105,8 @@ impl Watcher {
     }
 
     fn note(&self, held: &Held) {
-        let word = match held.status {
-            SeenStatus::Active => None,
-            other => Some(other.name()),
-        };
-        self.desk.note_subscription(word);
+        let works = held.status == SeenStatus::Active;
+        self.desk.note_subscription((!works).then(|| held.status.name()));
     }
 
     fn complain(&self, step: Step, failed: &Failed) {
@@ -222,7 +219,8 @@ impl Watcher {
     async fn create(&self, held: &mut Held, now: Timestamp) -> Result<(), Failed> {
         let mut endpoint = self.options.endpoint.clone();
         // Some servers never start one themselves, others refuse one that says it is running.
-        endpoint.starts_active = self.options.model == Model::Criteria && held.failures % 2 == 0;
+        endpoint.starts_active =
+            self.options.model == Model::Criteria && held.failures.is_multiple_of(2);
         endpoint.end = self.options.lifetime.map(|lifetime| now + lifetime);
         let body = render::subscription(&wanted(self.options.model, &endpoint));
         let body = body.map_err(|_| Failed::Form("its settings do not fit the model"))?;
@@ -266,7 +264,7 @@ impl Watcher {
         let read = json_of(&answer)?;
         let runs = Seen::read(&read).status == SeenStatus::Active;
         let starts_active =
-            self.options.model == Model::Criteria && (runs || held.failures % 2 == 0);
+            self.options.model == Model::Criteria && (runs || held.failures.is_multiple_of(2));
         let body = changed(&read, starts_active || runs, end).to_string().into_bytes();
         let mut headers = vec![content_type()];
         headers.extend(answer.header("etag").map(|tag| ("If-Match".to_owned(), tag.to_owned())));

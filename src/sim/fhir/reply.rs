@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::state::Request;
 use super::wire::{FHIR_JSON, outcome};
+use crate::clock::Timestamp;
 
 /// How much of a body is remembered.
 const REMEMBERED_BYTES_MAX: usize = 256 * 1024;
@@ -44,10 +45,11 @@ impl Asked {
     }
 
     /// As it is remembered.
-    pub(super) fn request(&self) -> Request {
+    pub(super) fn request(&self, at: Timestamp) -> Request {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let body = self.body.get(..REMEMBERED_BYTES_MAX).unwrap_or(&self.body);
         Request {
+            at,
             method: self.method.clone(),
             path: self.path.clone(),
             query: self.query.clone(),

@@ -69,6 +69,9 @@ function pretty(number) {
   return parts ? `${parts[1]}-${parts[2]}-${parts[3]}` : number || "no phone";
 }
 
+/** An answer that takes what was said: of HL7 v2, or of HTTP. */
+const isGood = (answer) => ["AA", "CA"].includes(answer) || /^2\d\d$/.test(answer || "");
+
 function chip(text, kind) {
   return make("span", { class: "chip " + (kind || "") }, text);
 }
@@ -159,7 +162,7 @@ function messageRow(line) {
       make("span", { class: "way " + (isOut ? "out" : "in") }, isOut ? "EHR → appointd" : "appointd → EHR"),
       make("span", {}, line.trigger, " ",
         make("span", { class: "row-sub" }, MEANINGS[line.trigger.split("^")[1]] || "")),
-      chip(line.answer, ["AA", "CA"].includes(line.answer) ? "good" : "bad")),
+      chip(line.answer, isGood(line.answer) ? "good" : "bad")),
     make("ol", {}, ...segments));
   return details;
 }
@@ -312,6 +315,10 @@ function render() {
 function prepareForm() {
   const form = byId("book");
   if (form.elements.location.options.length) return;
+  if (state.by_fhir) {
+    byId("speaks").textContent = "EHR, a FHIR server";
+    byId("messages-kind").textContent = "Notifications and requests";
+  }
   for (const place of state.locations) {
     form.elements.location.append(make("option", { value: place.code }, place.name));
   }
@@ -357,7 +364,7 @@ async function send(path, order, button) {
       tell(`Not taken: ${said.detail || answer.status}.`, "bad");
       const field = said.field && byId("book").elements[said.field];
       if (path === "/demo/book" && field) field.focus();
-    } else if (said.answer && !["AA", "CA"].includes(said.answer)) {
+    } else if (said.answer && !isGood(said.answer)) {
       tell(`appointd answered the EHR with ${said.answer}.`, "bad");
     } else if (byId("notice").dataset.kind === "bad") {
       tell("");
