@@ -12,10 +12,7 @@ mod wanted;
 mod watch;
 
 pub use seen::{Seen, SeenStatus, is_ours};
-pub use wanted::{
-    Content, Endpoint, EndpointFault, Filter, NewSubscription, Secret, Wanted, changed, faults,
-    wanted,
-};
+pub use wanted::{Content, Endpoint, NewSubscription, Secret, Wanted, changed, wanted};
 pub use watch::{Held, Step, WatchPolicy, next_step};
 
 /// How a server does subscriptions.
