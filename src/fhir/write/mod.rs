@@ -3,7 +3,7 @@
 //! [`plan`] is given the appointment **as it was just read**. It looks first whether the wish still
 //! makes sense (`intent`), then writes it in the way that the server takes: as JSON Patch (`patch`),
 //! `FHIRPath` Patch, the whole resource (`put`), an `AppointmentResponse`, or a body of the
-//! operator's own (`custom`). [`judge`] reads the answer. Whoever calls sends, reads again when told so, and
+//! operator's own (`custom`). [`judge()`] reads the answer. Whoever calls sends, reads again when told so, and
 //! plans again: [`Plan::Done`] on the appointment as read after the write is the proof that it worked.
 //!
 //! It must not know how a server is reached. What it does not recognise it refuses, and a person
@@ -35,7 +35,7 @@ use crate::core::appointment::WishKind;
 use held::Held;
 use participant::Patient;
 
-/// FHIR's own media type. R4, RESTful API.
+/// FHIR's own media type (R4, JSON).
 pub const FHIR_JSON: &str = "application/fhir+json";
 /// JSON Patch. RFC 6902, 6.
 pub const JSON_PATCH: &str = "application/json-patch+json";
