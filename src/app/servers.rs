@@ -251,7 +251,7 @@ fn checks(
 
 fn policy(server: &FhirServer, set: &settings::WriteBack) -> Result<Policy, String> {
     let reason = &set.cancel_reason;
-    let policy = Policy {
+    Ok(Policy {
         target: match set.target {
             settings::WriteTarget::Participant => write::Target::Participant,
             settings::WriteTarget::Status => write::Target::Status,
@@ -277,28 +277,18 @@ fn policy(server: &FhirServer, set: &settings::WriteBack) -> Result<Policy, Stri
         cancel_reason: Some(write::Concept {
             system: Some(reason.system.clone()).filter(|system| !system.is_empty()),
             code: reason.code.clone(),
-            display: reason.text.clone(),
+            text: reason.text.clone(),
         }),
         confirm: template(&set.confirm)?,
         cancel: template(&set.cancel)?,
-        operation: None,
-    };
-    match policy.faults().first() {
-        None => Ok(policy),
-        Some(fault) => Err(fault.to_string()),
-    }
+    })
 }
 
-fn template(set: &settings::WriteTemplate) -> Result<Option<write::Template>, String> {
-    let Some(body) = &set.body else { return Ok(None) };
-    let template = write::Template::parse(body).map_err(|fault| fault.to_string())?;
-    Ok(Some(match &set.path {
-        None => template,
-        Some(path) => {
-            let path = write::OperationPath::parse(path).map_err(|fault| fault.to_string())?;
-            template.at(path)
-        }
-    }))
+fn template(set: &settings::WriteTemplate) -> Result<write::Custom, String> {
+    let told = |fault: write::Error| fault.to_string();
+    let body = set.body.as_deref().map(write::Template::parse).transpose().map_err(told)?;
+    let path = set.path.as_deref().map(write::OperationPath::parse).transpose().map_err(told)?;
+    Ok(write::Custom { body, path })
 }
 
 fn searches(settings: &Settings, server: &FhirServer) -> follow::Options {
@@ -346,7 +336,7 @@ fn subscription(
             (Model::Backport | Model::R5, Some(topic)) => topic.clone(),
             (Model::Backport | Model::R5, None) | (Model::Criteria, _) => set.criteria.clone(),
         },
-        filters: set.filters.iter().flat_map(|text| sub::Filter::read_all(text)).collect(),
+        filters: set.filters.clone(),
         content: match set.content {
             settings::Content::Empty => sub::Content::Empty,
             settings::Content::IdOnly => sub::Content::IdOnly,
@@ -360,9 +350,6 @@ fn subscription(
         count_max: None,
         starts_active: false,
     };
-    if let Some(fault) = sub::faults(model, &endpoint).first() {
-        return Err(fault.to_string());
-    }
     let written = render::subscription(&sub::wanted(model, &endpoint));
     let written = written.map_err(|fault| fault.to_string())?;
     Ok(watch::Options {

@@ -4,9 +4,7 @@ use appointd_fhir::build;
 use serde_json::Value;
 
 use super::subscription::{Content, Model, NewSubscription, SeenStatus, Wanted};
-use super::write::{
-    Body, FhirPathKind, FhirPathOp, FhirPathValue, ParticipantStatus, ResponseFields,
-};
+use super::write::{Body, FhirPathOp, FhirPathValue, ParticipantStatus, ResponseFields};
 
 /// What is to be sent cannot be written as FHIR; no value is quoted.
 #[derive(Debug, thiserror::Error)]
@@ -31,26 +29,23 @@ pub fn body(body: &Body) -> Result<Vec<u8>, Unwritten> {
 }
 
 fn operation(operation: &FhirPathOp) -> build::Operation<'_> {
-    let path = operation.path.as_str();
-    let value = operation.value.as_ref().map_or(build::Value::Text(""), value);
-    match operation.kind {
-        FhirPathKind::Replace => build::Operation::Replace { path, value },
-        FhirPathKind::Add => {
-            let name = operation.name.as_deref().unwrap_or_default();
-            build::Operation::Add { path, name, value }
+    match operation {
+        FhirPathOp::Replace { path, value: new } => {
+            build::Operation::Replace { path, value: value(new) }
         }
-        FhirPathKind::Delete => build::Operation::Delete { path },
+        FhirPathOp::Add { path, name, value: new } => {
+            build::Operation::Add { path, name, value: value(new) }
+        }
     }
 }
 
 fn value(value: &FhirPathValue) -> build::Value<'_> {
     match value {
         FhirPathValue::Code(code) => build::Value::Code(code),
-        FhirPathValue::Text(text) => build::Value::Text(text),
         FhirPathValue::Concept(concept) => build::Value::Concept {
             system: concept.system.as_deref(),
             code: &concept.code,
-            text: concept.display.as_deref(),
+            text: concept.text.as_deref(),
         },
     }
 }
@@ -87,7 +82,6 @@ pub fn subscription(wanted: &Wanted) -> Result<Vec<u8>, Unwritten> {
 fn r4(wanted: &NewSubscription) -> Result<Vec<u8>, Unwritten> {
     let filters: Vec<&str> = wanted.filters.iter().map(String::as_str).collect();
     let headers: Vec<&str> = wanted.headers.iter().map(String::as_str).collect();
-    let end = wanted.end.map(|end| end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     let secret = wanted.secret.as_ref();
     let bytes = build::subscription(&build::NewSubscription {
         model: match wanted.model {
@@ -101,13 +95,13 @@ fn r4(wanted: &NewSubscription) -> Result<Vec<u8>, Unwritten> {
         headers: &headers,
         payload: wanted.payload,
         content: match wanted.content {
-            Some(Content::Empty) => build::Content::Empty,
-            Some(Content::IdOnly) | None => build::Content::IdOnly,
-            Some(Content::FullResource) => build::Content::FullResource,
+            Content::Empty => build::Content::Empty,
+            Content::IdOnly => build::Content::IdOnly,
+            Content::FullResource => build::Content::FullResource,
         },
         heartbeat_seconds: wanted.heartbeat_seconds,
         timeout_seconds: wanted.timeout_seconds,
-        end: end.as_deref(),
+        end: wanted.end.as_deref(),
         reason: &wanted.reason,
         secret: secret.map(|(url, value)| (url.as_str(), value.as_str())),
         max_attempts: wanted.max_attempts,

@@ -10,9 +10,8 @@ use super::compile::Mapping;
 use super::explain::{Explanation, Listener};
 use super::lines::{EVENTS_MAX, Share};
 use super::normalise::duration::MINUTES_MAX;
-use super::normalise::time::Zones;
 use super::output::Output;
-use super::read::Reader;
+use super::read::{Broken, Reader};
 use super::record::{Note, Recorder, Silent};
 use super::source::Look;
 use super::spec::{Action, Heed, TriggerRule};
@@ -99,7 +98,8 @@ impl Mapping {
         received_at: Timestamp,
         recorder: &mut R,
     ) -> Outcome {
-        let mut view = View::new(input, site.source.as_str());
+        let view = View::new(input, site.source.as_str());
+        let mut view = view.with(&self.variables, received_at);
         if !self.is_for(&view) {
             return Outcome::NoEvent(NoEvent {
                 code: "not_readable".to_owned(),
@@ -112,7 +112,7 @@ impl Mapping {
         };
         let shares = match view.shares(self.each_patient, self.each_time) {
             Ok(shares) => shares,
-            Err(found) => return Outcome::Failed(Error::TooMany { found }),
+            Err(error) => return Outcome::Failed(error),
         };
         if R::LISTENS {
             note_shares(&view, &shares, recorder);
@@ -122,14 +122,27 @@ impl Mapping {
         for share in shares {
             recorder.event();
             view.narrow(share.scope.clone());
-            if let Err(why) = self.ignored(&view, recorder) {
-                ignored = ignored.or(Some(why));
+            let why = self.ignored(&view, recorder).err();
+            if view.is_exceeded() {
+                return Outcome::Failed(Error::TooLarge);
+            }
+            if why.is_some() {
+                ignored = ignored.or(why);
                 continue;
             }
             let suppressed = self.suppressed(&view, recorder);
-            let reader =
-                Reader { mapping: self, view: &view, site, recorder: &mut *recorder, broken: None };
-            match reader.claim(rule, received_at) {
+            let reader = Reader {
+                mapping: self,
+                view: &view,
+                site,
+                recorder: &mut *recorder,
+                now: received_at,
+                broken: None,
+                is_unstated: false,
+            };
+            let claim = reader.claim(rule, received_at);
+            match claim {
+                _ if view.is_exceeded() => return Outcome::Failed(Error::TooLarge),
                 Ok(mut claim) => {
                     claim.quiet = claim.quiet.or(suppressed);
                     claim.share = claims::Share {
@@ -220,11 +233,14 @@ impl<R: Recorder> Reader<'_, R> {
             return Err(self.mapping.missing(Output::Event));
         };
         let occurred_at = self.occurred_at(received_at);
+        // When it was sent is not what it is about.
+        self.broken = None;
         let ids = self.ids(Output::Ids);
         if ids.is_empty() {
             return Err(self.mapping.missing(Output::Ids));
         }
         let said = self.coded(Output::Status, Code::status).value().copied();
+        self.unbroken()?;
         let heeded = said.filter(|status| match heed {
             Heed::Any => true,
             Heed::These(these) => these.contains(status),
@@ -233,11 +249,15 @@ impl<R: Recorder> Reader<'_, R> {
             self.recorder.note(Note::StatusNotHeeded);
         }
         let worded = self.coded(Output::Event, Code::event).value().copied();
+        self.unbroken()?;
         let event = self.weigh(heeded, worded, *usual);
         let status = heeded.or(*implied);
         let mut appointment = self.appointment(event)?;
         appointment.ids = ids;
         appointment.status = Field::from(status);
+        appointment.participation = self.coded(Output::Participation, Code::participation);
+        appointment.resource = self.view.held();
+        appointment.replaces = self.references(Output::Replaces);
         let needs_start = matches!(event, EhrEvent::Booked | EhrEvent::Rescheduled)
             || (event == EhrEvent::Confirmed && *usual == EhrEvent::Booked);
         // What is only asked for has no time yet.
@@ -255,6 +275,17 @@ impl<R: Recorder> Reader<'_, R> {
             quiet: suppress.clone(),
             share: claims::Share::default(),
         })
+    }
+
+    /// Refuses a value that cannot be meant, or that is missing where there must be one.
+    fn unbroken(&mut self) -> Result<(), Error> {
+        match self.broken.take() {
+            None => Ok(()),
+            Some(Broken { field, is_absent: true, .. }) => Err(self.mapping.missing(field)),
+            Some(Broken { field, path, is_absent: false }) => {
+                Err(Error::Unreadable { field, path: path.to_owned() })
+            }
+        }
     }
 
     /// The event that status, wording and trigger come to: status first, the trigger last.
@@ -282,7 +313,7 @@ impl<R: Recorder> Reader<'_, R> {
     }
 
     fn occurred_at(&mut self, received_at: Timestamp) -> Timestamp {
-        let zones = Zones { place: None, site: self.site.usual_zone(), dialect: None };
+        let zones = self.zones(None);
         match self.time(Output::OccurredAt, zones) {
             Field::Value(time) if time.date_only => {
                 self.recorder.note(Note::NoMessageTime);
@@ -305,17 +336,11 @@ impl<R: Recorder> Reader<'_, R> {
         let location = self.location();
         let code = location.value().map(|location| location.code.as_str());
         let place = code.and_then(|code| self.site.locations.get(code));
-        let zones = Zones {
-            place: place.and_then(|place| place.zone),
-            site: self.site.usual_zone(),
-            dialect: None,
-        };
+        let zones = self.zones(place.and_then(|place| place.zone));
         self.broken = None;
         let start = self.time(Output::Start, zones);
-        if let Some((field, path)) = self.broken
-            && !matches!(event, EhrEvent::Canceled | EhrEvent::NoShowed)
-        {
-            return Err(Error::Unreadable { field, path: path.to_owned() });
+        if !matches!(event, EhrEvent::Canceled | EhrEvent::NoShowed) {
+            self.unbroken()?;
         }
         if let Field::Value(start) = &start {
             match start.settled {

@@ -13,6 +13,8 @@ use crate::core::ids::SourceName;
 pub const AUTO: &str = "auto";
 /// The mapping of messages that no dialect recognises.
 const FALLBACK: &str = "hl7-default";
+/// That of resources, which says why it is none that is read.
+const FALLBACK_FHIR: &str = "fhir-r4";
 
 /// How a feed chooses its mapping.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub enum Choice {
         library: Arc<Library>,
         /// For messages that none of them recognises.
         fallback: Arc<Mapping>,
+        /// For resources that none of them recognises.
+        fallback_fhir: Arc<Mapping>,
     },
 }
 
@@ -54,7 +58,11 @@ impl Choice {
         if name != AUTO {
             return lookup(name).map(Self::Named);
         }
-        Ok(Self::Auto { library: Arc::clone(library), fallback: lookup(FALLBACK)? })
+        Ok(Self::Auto {
+            library: Arc::clone(library),
+            fallback: lookup(FALLBACK)?,
+            fallback_fhir: lookup(FALLBACK_FHIR)?,
+        })
     }
 
     /// The mapping that reads a message.
@@ -62,17 +70,24 @@ impl Choice {
     pub fn of<'m>(&self, input: impl Into<Input<'m>>, source: &SourceName) -> Chosen<'_> {
         match self {
             Self::Named(mapping) => Chosen { mapping, because: None, is_recognised: false },
-            Self::Auto { library, fallback } => match library.detect(input, source) {
-                Some(found) => Chosen {
-                    mapping: found.mapping,
-                    because: Some(found.because),
-                    is_recognised: true,
-                },
-                None => {
-                    let because = Some("no dialect recognises the message");
-                    Chosen { mapping: fallback, because, is_recognised: false }
+            Self::Auto { library, fallback, fallback_fhir } => {
+                let input = input.into();
+                let fallback = match input {
+                    Input::Hl7(_) => fallback,
+                    Input::Json(_) => fallback_fhir,
+                };
+                match library.detect(input, source) {
+                    Some(found) => Chosen {
+                        mapping: found.mapping,
+                        because: Some(found.because),
+                        is_recognised: true,
+                    },
+                    None => {
+                        let because = Some("no dialect recognises the message");
+                        Chosen { mapping: fallback, because, is_recognised: false }
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::document::{Faults, Reads};
 use super::fault::{Place, suggestion};
+use super::fhirpath::Variables;
 use super::normalise::case::Case;
 use super::normalise::duration::seconds_in;
 use super::normalise::time::ZoneRule;
@@ -20,7 +21,9 @@ use super::spec::{
     Detect, EVENTS, Example, Rule, Spec, TriggerRule, list, no_status, status_named,
 };
 use super::table::{Code, PhoneUse, Table};
+use super::variables::{self, Uses};
 use super::view::{Body, View};
+use crate::core::appointment::Participation;
 use crate::core::claim::EhrEvent;
 
 /// A compiled mapping: reads messages of one dialect.
@@ -41,6 +44,8 @@ pub struct Mapping {
     /// Of times without offset.
     pub(super) zone: Option<ZoneRule>,
     pub(super) name_case: Case,
+    /// What `%name` means in its paths.
+    pub(super) variables: Variables,
     pub(super) each_patient: bool,
     pub(super) each_time: bool,
     pub(super) detect: Option<Detect>,
@@ -119,6 +124,14 @@ pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
     }
     let unit = chain.iter().find_map(|spec| spec.duration_unit.as_deref());
     let own = chain.first();
+    let variables = variables::join(chain, faults);
+    let (ignore_if, suppress_if) = (
+        joined_rules(chain, |spec| &spec.ignore_if),
+        joined_rules(chain, |spec| &spec.suppress_if),
+    );
+    let uses = Uses { variables: &variables, faults };
+    sources.iter().flatten().for_each(|compiled| uses.check_source(&compiled.source));
+    ignore_if.iter().chain(&suppress_if).for_each(|rule| uses.check_rule(rule));
     Mapping {
         name: name.to_owned(),
         hash: digest(chain),
@@ -126,8 +139,9 @@ pub(super) fn compile(name: &str, chain: &[&Spec], faults: &Faults) -> Mapping {
         title: own.and_then(|spec| spec.title.clone()),
         sources,
         triggers: joined_triggers(chain),
-        ignore_if: joined_rules(chain, |spec| &spec.ignore_if),
-        suppress_if: joined_rules(chain, |spec| &spec.suppress_if),
+        ignore_if,
+        suppress_if,
+        variables,
         duration_unit_seconds: unit.and_then(seconds_in).unwrap_or(60),
         zone: chain.iter().find_map(|spec| spec.zone),
         name_case: chain.iter().find_map(|spec| spec.name_case).unwrap_or_default(),
@@ -239,6 +253,7 @@ impl<'a> Tables<'a> {
                 Kind::Coded { table } => Some(table),
                 Kind::Phones => Some("phone_use"),
                 Kind::Ids
+                | Kind::References
                 | Kind::Time
                 | Kind::Duration
                 | Kind::Text
@@ -304,9 +319,17 @@ fn constant(
     }
 }
 
+const PARTICIPATIONS: [Participation; 4] = [
+    Participation::NeedsAction,
+    Participation::Tentative,
+    Participation::Accepted,
+    Participation::Declined,
+];
+
 /// What a word in a table means for a field; `none` means that the code says nothing.
 fn code(means: &str, output: Output) -> Result<Code, String> {
-    const PHONE_USES: [(&str, PhoneUse); 4] = [
+    const PHONE_USES: [(&str, PhoneUse); 5] = [
+        ("sms", PhoneUse::Sms),
         ("mobile", PhoneUse::Mobile),
         ("other", PhoneUse::Other),
         ("home", PhoneUse::Home),
@@ -325,6 +348,13 @@ fn code(means: &str, output: Output) -> Result<Code, String> {
             "no" => Ok(Code::Flag(false)),
             _ => Err(format!("\"{means}\" is neither yes nor no")),
         },
+        Output::Participation => {
+            let found = PARTICIPATIONS.into_iter().find(|answer| answer.name() == means);
+            let names = PARTICIPATIONS.map(Participation::name);
+            found.map(Code::Participation).ok_or_else(|| {
+                format!("\"{means}\" is no answer of a patient; there are {}", list(&names))
+            })
+        }
         Output::Phone => {
             let found = PHONE_USES.iter().find(|(name, _)| *name == means);
             let names = PHONE_USES.map(|(name, _)| name);
@@ -344,6 +374,7 @@ fn code(means: &str, output: Output) -> Result<Code, String> {
         | Output::CallbackPhone
         | Output::PatientIds
         | Output::Name
+        | Output::Replaces
         | Output::Language => Ok(Code::Text(means.into())),
     }
 }

@@ -104,9 +104,10 @@ impl Coverage {
         match &source.options {
             Options::Duration { unit: Unit::At(path) } => see(path),
             Options::Ids(id) => id.also.iter().for_each(see),
+            Options::Time { zone_at, .. } => zone_at.iter().for_each(see),
             Options::Duration { unit: Unit::Default | Unit::Named(_) }
             | Options::None
-            | Options::Time { .. }
+            | Options::Coded { .. }
             | Options::Parts(_)
             | Options::Phones(_) => {}
         }

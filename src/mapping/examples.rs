@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::Site;
 use super::compile::Mapping;
 use super::fault::{Fault, Place};
+use super::resource::Resource;
 use super::spec::Example;
-use super::view::{Input, Resource};
+use super::view::Input;
 use crate::clock::Timestamp;
 use crate::core::ids::SourceName;
 use crate::hl7::Message;
@@ -65,9 +66,17 @@ impl Sample {
         if !is_fhir {
             return Message::read(text).map(Self::Hl7).map_err(|error| error.to_string());
         }
-        let mut all = Resource::read_all(text).map_err(|error| error.to_string())?;
-        match all.len() {
-            1 => all.pop().map(Self::Fhir).ok_or_else(String::new),
+        let all = Resource::read_all(text).map_err(|error| error.to_string())?;
+        let mut read = Vec::new();
+        for entry in all {
+            match entry {
+                Ok(resource) => read.push(resource),
+                Err(passed) if passed.is_fault() => return Err(passed.to_string()),
+                Err(_) => {}
+            }
+        }
+        match read.len() {
+            1 => read.pop().map(Self::Fhir).ok_or_else(String::new),
             count => Err(format!("one appointment is expected, not {count}")),
         }
     }

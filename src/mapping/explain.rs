@@ -237,6 +237,7 @@ fn sentence(verdict: Verdict) -> String {
         Verdict::NotATime(time::Problem::TooCoarse) => "no time: the day is missing".to_owned(),
         Verdict::NotADuration(problem) => format!("no duration: {}", duration_problem(problem)),
         Verdict::NotAPhone(phone::Problem::NotForTexts) => "its code forbids texts".to_owned(),
+        Verdict::NotAPhone(phone::Problem::NotInUse) => "not in use at this time".to_owned(),
         Verdict::NotAPhone(phone::Problem::NoNumber) => "no phone number".to_owned(),
         Verdict::NotALanguage => "no known language".to_owned(),
         Verdict::SecondBest => "good, but another number is better".to_owned(),
@@ -279,6 +280,9 @@ fn note_sentence(note: Note) -> String {
         }
         Note::NoMessageTime => {
             "the message has no usable time; the time of receipt was taken".to_owned()
+        }
+        Note::TimeWithoutOffset => {
+            "a time has no offset; it was read as the time of the place".to_owned()
         }
         Note::SettledGap => {
             "the clocks skip the start; the time as much later was taken".to_owned()

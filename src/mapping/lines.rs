@@ -48,8 +48,9 @@ pub(super) struct Line {
 /// What of a message one event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scope {
-    /// Numbers of segments that belong to other patients or appointments, in order.
-    hidden: Vec<usize>,
+    /// Numbers of segments, or of participants, that belong to other patients or appointments, in
+    /// order.
+    pub(super) hidden: Vec<usize>,
     /// Which of several times, from 1; 0 if there is only one.
     pub(super) time: u16,
 }

@@ -26,9 +26,11 @@ mod lines;
 pub mod load;
 mod normalise;
 mod output;
+mod participants;
 mod path;
 mod read;
 mod record;
+pub mod resource;
 pub mod reverse;
 mod source;
 mod spec;
@@ -36,6 +38,7 @@ mod spot;
 pub mod suggest;
 mod table;
 pub mod trace;
+mod variables;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -48,14 +51,17 @@ pub use document::FILE_BYTES_MAX;
 pub use examples::check_examples;
 pub use explain::Explanation;
 pub use fault::Fault;
+pub use fhirpath::Beside;
 pub use load::{Detected, Library, lookup};
 pub use normalise::duration::MINUTES_MAX;
 pub use output::Output;
 pub use path::Position;
+pub use resource::{NoEntry, NoResource, Resource};
 pub use trace::Trace;
-pub use view::{Input, NoResource, Resource};
+pub use view::Input;
 
 use lines::EVENTS_MAX;
+use participants::PARTICIPANTS_MAX;
 
 use crate::core::claim::{Claim, Origin};
 use crate::core::ids::SourceName;
@@ -126,6 +132,11 @@ pub enum Error {
         /// How many.
         found: usize,
     },
+    /// It holds so much that a path did not come to its end, and what is not seen may matter.
+    #[error(
+        "the resource holds more than is looked through; at most {PARTICIPANTS_MAX} participants are read"
+    )]
+    TooLarge,
     /// What is written cannot be meant, such as the 31st of February.
     #[error("{} at {path} cannot be read", field.name())]
     Unreadable {
@@ -143,9 +154,10 @@ impl Error {
     #[must_use]
     pub const fn category(&self) -> Category {
         match self {
-            Self::Missing { .. } | Self::Unreadable { .. } | Self::TooMany { .. } => {
-                Category::Malformed
-            }
+            Self::Missing { .. }
+            | Self::Unreadable { .. }
+            | Self::TooMany { .. }
+            | Self::TooLarge => Category::Malformed,
         }
     }
 
@@ -155,7 +167,7 @@ impl Error {
         match self {
             Self::Missing { field, .. } | Self::Unreadable { field, .. } => *field,
             // What is too much of is that which tells them apart.
-            Self::TooMany { .. } => Output::Ids,
+            Self::TooMany { .. } | Self::TooLarge => Output::Ids,
         }
     }
 }

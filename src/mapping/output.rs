@@ -22,6 +22,8 @@ pub enum Output {
     Language,
     Deceased,
     OptedOut,
+    Participation,
+    Replaces,
 }
 
 /// How the values of a field are read.
@@ -29,6 +31,8 @@ pub enum Output {
 pub(super) enum Kind {
     /// Every identifier of every source.
     Ids,
+    /// The ids of others, or references to them.
+    References,
     /// A code, by a value table.
     Coded {
         table: &'static str,
@@ -46,8 +50,9 @@ pub(super) enum Kind {
 }
 
 impl Output {
-    /// All fields, in the order in which they are read.
-    pub const ALL: [Self; 18] = [
+    /// All fields, nearly in the order in which they are read; stored traces name them by their
+    /// place, so that a new one comes last.
+    pub const ALL: [Self; 20] = [
         Self::OccurredAt,
         Self::Ids,
         Self::Status,
@@ -66,6 +71,8 @@ impl Output {
         Self::Language,
         Self::Deceased,
         Self::OptedOut,
+        Self::Participation,
+        Self::Replaces,
     ];
 
     /// The name in mapping files, explanations and errors.
@@ -90,6 +97,8 @@ impl Output {
             Self::Language => "patient.language",
             Self::Deceased => "patient.deceased",
             Self::OptedOut => "patient.opted_out",
+            Self::Participation => "appointment.participation",
+            Self::Replaces => "appointment.replaces",
         }
     }
 
@@ -100,6 +109,8 @@ impl Output {
             Self::Status => Kind::Coded { table: "status" },
             Self::Event => Kind::Coded { table: "event" },
             Self::Deceased | Self::OptedOut => Kind::Coded { table: "yes_no" },
+            Self::Participation => Kind::Coded { table: "participation" },
+            Self::Replaces => Kind::References,
             Self::Duration => Kind::Duration,
             Self::VisitType | Self::LocationName => Kind::Text,
             Self::Location => Kind::Parts(&["code", "name"]),

@@ -83,6 +83,7 @@ pub(super) enum Note {
     EventByTrigger,
     TimeInFuture,
     NoMessageTime,
+    TimeWithoutOffset,
     SettledGap,
     SettledFold,
 }

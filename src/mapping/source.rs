@@ -12,6 +12,10 @@ use super::output::{Kind, Output};
 use super::spot::{At, Spot};
 use crate::core::local_time::Zone;
 
+/// FHIR's flag of the number that is preferred before others of its use.
+const PREFERRED: &str =
+    "extension('http://hl7.org/fhir/StructureDefinition/iso21090-preferred').value";
+
 /// An entry of a field's list.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
@@ -45,12 +49,18 @@ pub(super) enum Look {
 #[derive(Debug, Clone)]
 pub(super) enum Options {
     None,
+    Coded {
+        /// Whether there is no event where this source gives nothing that is known.
+        must: bool,
+    },
     Ids(IdAt),
     /// Whether what is no time is passed over without a word.
     Time {
         soft: bool,
         /// Of times without offset; the mapping's own if not given.
         zone: Option<ZoneRule>,
+        /// Where the zone's name stands, which beats every other.
+        zone_at: Vec<Spot>,
     },
     Duration {
         unit: Unit,
@@ -103,6 +113,13 @@ pub(super) struct Xtn {
     pub(super) codes: Vec<At>,
     /// The component with the flag of the preferred number.
     pub(super) preferred: Option<At>,
+    /// The component with its place in the order of preference, from 1.
+    pub(super) rank: Option<At>,
+    /// The components with the times from which and to which it is in use.
+    pub(super) since: Option<At>,
+    pub(super) until: Option<At>,
+    /// Whether it is asked only if all before it gave none.
+    pub(super) fallback: bool,
 }
 
 /// Components that make a number one after the other.
@@ -141,7 +158,7 @@ impl Entry {
             if let Spot::Hl7(path) = spot
                 && path.component.is_some()
                 && is_whole(output.kind())
-                && output.kind() != Kind::Ids
+                && !matches!(output.kind(), Kind::Ids | Kind::References)
             {
                 node.fault(format!(
                     "{} is read as a whole: write {}-{}, and which components are meant beside it",
@@ -163,7 +180,7 @@ impl Entry {
 /// Whether several components of a repetition are read, and not one.
 const fn is_whole(kind: Kind) -> bool {
     match kind {
-        Kind::Parts(_) | Kind::Phones | Kind::Callback | Kind::Ids => true,
+        Kind::Parts(_) | Kind::Phones | Kind::Callback | Kind::Ids | Kind::References => true,
         Kind::Coded { .. } | Kind::Time | Kind::Duration | Kind::Text | Kind::Language => false,
     }
 }
@@ -210,7 +227,12 @@ impl Source {
 const fn takes_table(kind: Kind) -> bool {
     match kind {
         Kind::Coded { .. } | Kind::Text | Kind::Language | Kind::Phones => true,
-        Kind::Ids | Kind::Time | Kind::Duration | Kind::Parts(_) | Kind::Callback => false,
+        Kind::Ids
+        | Kind::References
+        | Kind::Time
+        | Kind::Duration
+        | Kind::Parts(_)
+        | Kind::Callback => false,
     }
 }
 
@@ -221,6 +243,7 @@ const fn takes_capture(kind: Kind) -> bool {
         | Kind::Text
         | Kind::Language
         | Kind::Ids
+        | Kind::References
         | Kind::Time
         | Kind::Duration => true,
         Kind::Phones | Kind::Parts(_) | Kind::Callback => false,
@@ -232,7 +255,8 @@ impl Options {
     fn usual(kind: Kind, reads: Reads) -> Self {
         match kind {
             Kind::Ids => Self::Ids(IdAt::usual(reads)),
-            Kind::Time => Self::Time { soft: false, zone: None },
+            Kind::References => Self::Ids(IdAt::of_references(reads)),
+            Kind::Time => Self::Time { soft: false, zone: None, zone_at: Vec::new() },
             Kind::Duration => Self::Duration { unit: Unit::Default },
             Kind::Parts(["code", ..]) => Self::Parts(Parts::usual(2, reads)),
             // XCN.
@@ -240,21 +264,26 @@ impl Options {
             // XPN.
             Kind::Parts(_) => Self::Parts(Parts::usual(2, reads)),
             Kind::Phones | Kind::Callback => Self::Phones(Xtn::usual(reads)),
-            Kind::Coded { .. } | Kind::Text | Kind::Language => Self::None,
+            Kind::Coded { .. } => Self::Coded { must: false },
+            Kind::Text | Kind::Language => Self::None,
         }
     }
 
     fn read(table: &Table<'_>, kind: Kind) -> Self {
         match (kind, Self::usual(kind, table.reads())) {
+            (Kind::Coded { .. }, _) => {
+                let must = table.get("must").and_then(|node| node.flag()).unwrap_or(false);
+                Self::Coded { must }
+            }
             (Kind::Ids, Self::Ids(usual)) => {
-                let also = table.get("also").map(Node::list).unwrap_or_default();
-                let also = also.iter().filter_map(Spot::read).map(Spot::into_component);
+                let also = table.get("also").map(spots).unwrap_or_default();
                 let system = system(table).unwrap_or(usual.system);
-                Self::Ids(IdAt { value: usual.value, system, also: also.collect() })
+                Self::Ids(IdAt { value: usual.value, system, also })
             }
             (Kind::Time, _) => Self::Time {
                 soft: table.get("soft").and_then(|node| node.flag()).unwrap_or(false),
                 zone: table.get("zone").and_then(|node| read_zone(&node)),
+                zone_at: table.get("zone_at").map(spots).unwrap_or_default(),
             },
             (Kind::Duration, _) => Self::Duration { unit: unit(table) },
             (Kind::Parts(names), Self::Parts(usual)) => {
@@ -281,6 +310,15 @@ impl IdAt {
             Reads::Fhir => (At::member("value"), vec![At::member("system")]),
         };
         Self { value, system: System::At(system), also: Vec::new() }
+    }
+
+    /// EI again; in FHIR a reference or an Identifier. Who assigned it is not asked.
+    fn of_references(reads: Reads) -> Self {
+        let value = match reads {
+            Reads::Hl7 => At::Component(1),
+            Reads::Fhir => At::member("reference | value | identifier.value"),
+        };
+        Self { value, system: System::At(Vec::new()), also: Vec::new() }
     }
 }
 
@@ -311,6 +349,10 @@ pub(super) fn read_zone(node: &Node<'_>) -> Option<ZoneRule> {
             None
         }
     }
+}
+
+fn spots(node: Node<'_>) -> Vec<Spot> {
+    node.list().iter().filter_map(Spot::read).map(Spot::into_component).collect()
 }
 
 fn parts(table: &Table<'_>, key: &'static str) -> Option<Vec<At>> {
@@ -361,11 +403,19 @@ impl Xtn {
                 ],
                 codes: vec![At::Component(2), At::Component(3)],
                 preferred: None,
+                rank: None,
+                since: None,
+                until: None,
+                fallback: false,
             },
             Reads::Fhir => Self {
                 number: vec![Digits { plus: false, components: vec![At::member("value")] }],
                 codes: vec![At::member("system"), At::member("use")],
-                preferred: None,
+                preferred: Some(At::member(PREFERRED)),
+                rank: Some(At::member("rank")),
+                since: Some(At::member("period.start")),
+                until: Some(At::member("period.end")),
+                fallback: false,
             },
         }
     }
@@ -376,10 +426,15 @@ impl Xtn {
             let ways = node.list();
             ways.iter().filter_map(Digits::read).collect()
         });
+        let at = |key| table.get(key).and_then(|node| At::read(&node));
         Self {
             number: number.unwrap_or(usual.number),
             codes: parts(table, "codes").unwrap_or(usual.codes),
-            preferred: table.get("preferred").and_then(|node| At::read(&node)),
+            preferred: at("preferred").or(usual.preferred),
+            rank: at("rank").or(usual.rank),
+            since: at("since").or(usual.since),
+            until: at("until").or(usual.until),
+            fallback: table.get("fallback").and_then(|node| node.flag()).unwrap_or(false),
         }
     }
 }

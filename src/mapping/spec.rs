@@ -12,6 +12,7 @@ use super::normalise::time::ZoneRule;
 use super::output::Output;
 use super::source::{Entry, read_zone};
 use super::table::Folded;
+use super::variables::{self, Variable};
 use crate::core::appointment::Status;
 use crate::core::claim::EhrEvent;
 use crate::core::local_time::Zone;
@@ -36,6 +37,8 @@ pub(super) struct Spec {
     /// Whether each time of a message is read, not only the first.
     pub(super) each_time: Option<bool>,
     pub(super) outputs: BTreeMap<Output, Vec<Entry>>,
+    /// Paths that others call by a name.
+    pub(super) variables: Vec<Variable>,
     pub(super) tables: BTreeMap<String, Vec<TableEntry>>,
     pub(super) triggers: Vec<TriggerRule>,
     pub(super) ignore_if: Vec<Rule>,
@@ -129,6 +132,8 @@ impl Spec {
                     spec.read_outputs(section, table);
                 }
             }
+            spec.variables =
+                root.get("variables").map(|node| variables::read(&node)).unwrap_or_default();
             if let Some(tables) = root.get("tables").and_then(|node| node.table()) {
                 spec.read_tables(&tables);
             }
@@ -216,6 +221,9 @@ fn read_each(node: &Node<'_>) -> Option<bool> {
 fn read_detect(node: &Node<'_>) -> Option<Detect> {
     let table = node.table()?;
     let when = table.get("when").and_then(|node| Condition::read(&node));
+    if let Some(when) = &when {
+        variables::refuse(when, node);
+    }
     let reason = table.text("reason");
     let rank = table.get("rank").and_then(|node| node.number()).unwrap_or(RANK_USUAL);
     if reason.is_none() || table.get("when").is_none() {

@@ -6,7 +6,7 @@
 use super::document::{Node, Reads};
 use super::fhirpath;
 use super::path::{self, Found};
-use super::view::{Body, View, found_item};
+use super::view::{Body, View};
 
 /// A path.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,10 +69,8 @@ impl Spot {
     pub(super) fn visit<'m>(&self, view: &View<'m>, see: &mut dyn FnMut(Found<'m>) -> bool) {
         match (self, &view.body) {
             (Self::Hl7(path), Body::Hl7(lines)) => path.visit(lines, see),
-            (Self::Json(path), Body::Json(resource)) => {
-                let context = fhirpath::Context { included: &resource.included };
-                let items = path.evaluate(&resource.root, &context);
-                let _seen = items.into_iter().filter_map(found_item).any(see);
+            (Self::Json(path), Body::Json(sheet)) => {
+                let _seen = sheet.find(path).into_iter().any(see);
             }
             (Self::Hl7(_), Body::Json(_)) | (Self::Json(_), Body::Hl7(_)) => {}
         }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::core::appointment::Status;
+use crate::core::appointment::{Participation, Status};
 use crate::core::claim::EhrEvent;
 
 /// What a code of a table stands for.
@@ -11,6 +11,7 @@ use crate::core::claim::EhrEvent;
 pub(super) enum Code {
     Status(Status),
     Event(EhrEvent),
+    Participation(Participation),
     Flag(bool),
     Phone(PhoneUse),
     Text(Box<str>),
@@ -23,12 +24,14 @@ impl fmt::Display for Code {
         match self {
             Self::Status(status) => f.write_str(status.name()),
             Self::Event(event) => f.write_str(event.name()),
+            Self::Participation(answer) => f.write_str(answer.name()),
             Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
             Self::Phone(usage) => f.write_str(match usage {
                 PhoneUse::Never => "never",
                 PhoneUse::Home => "home",
                 PhoneUse::Other => "other",
                 PhoneUse::Mobile => "mobile",
+                PhoneUse::Sms => "sms",
             }),
             Self::Text(text) => f.write_str(text),
             Self::Nothing => f.write_str("nothing"),
@@ -43,6 +46,10 @@ impl Code {
 
     pub(super) const fn event(&self) -> Option<EhrEvent> {
         if let Self::Event(event) = self { Some(*event) } else { None }
+    }
+
+    pub(super) const fn participation(&self) -> Option<Participation> {
+        if let Self::Participation(answer) = self { Some(*answer) } else { None }
     }
 
     pub(super) const fn flag(&self) -> Option<bool> {
@@ -61,6 +68,8 @@ pub(super) enum PhoneUse {
     Other,
     /// A mobile phone.
     Mobile,
+    /// A number that is given for texts.
+    Sms,
 }
 
 /// A table from codes as messages have them to what they mean.

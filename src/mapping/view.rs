@@ -3,13 +3,19 @@
 //! Rules ask here by a [`Spot`](super::spot::Spot) in either's syntax and do not mind which it is.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::fhirpath::{self, Item};
+use super::fhirpath::{self, Context, Hit, Item, TooMuch, Variables};
 use super::lines::{Lines, Scope, Share};
 use super::path::Found;
+use super::resource::Resource;
 use super::spot::At;
+use super::{Error, participants};
+use crate::clock::Timestamp;
+use crate::core::appointment::Held;
+use crate::core::claim::Origin;
 use crate::hl7::{Message, escape};
 
 /// What a mapping is given to read.
@@ -33,70 +39,6 @@ impl<'m> From<&'m Resource> for Input<'m> {
     }
 }
 
-/// A FHIR resource with those that came with it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Resource {
-    pub(super) root: Value,
-    pub(super) included: Vec<Value>,
-}
-
-/// Why text is no resource; holds no value of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoResource {
-    /// Not JSON.
-    #[error("this is no JSON (line {line}, column {column})")]
-    Json {
-        /// Where reading stopped.
-        line: usize,
-        /// Where in that line.
-        column: usize,
-    },
-    /// JSON without `resourceType`.
-    #[error("the JSON is no FHIR resource: it has no resourceType")]
-    Type,
-}
-
-impl Resource {
-    /// Reads resources: one, several in an array, or a bundle, whose appointments are each one with
-    /// all other entries beside it.
-    ///
-    /// # Errors
-    /// [`NoResource`] if the text is none.
-    pub fn read_all(text: &str) -> Result<Vec<Self>, NoResource> {
-        let root: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| NoResource::Json { line: error.line(), column: error.column() })?;
-        if let Value::Array(roots) = root {
-            return roots.into_iter().map(|root| Self::new(root, &[])).collect();
-        }
-        if kind(&root) != "Bundle" {
-            return Ok(vec![Self::new(root, &[])?]);
-        }
-        let entries = root.get("entry").and_then(Value::as_array);
-        let resource = |entry: &Value| entry.get("resource").cloned();
-        let all: Vec<Value> = entries.into_iter().flatten().filter_map(resource).collect();
-        let told = all.iter().filter(|resource| kind(resource) == "Appointment");
-        told.map(|root| Self::new(root.clone(), &all)).collect()
-    }
-
-    fn new(root: Value, included: &[Value]) -> Result<Self, NoResource> {
-        if kind(&root).is_empty() {
-            return Err(NoResource::Type);
-        }
-        let included = included.iter().filter(|other| **other != root).cloned().collect();
-        Ok(Self { root, included })
-    }
-
-    /// The resource's type, such as `Appointment`.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        kind(&self.root)
-    }
-}
-
-fn kind(root: &Value) -> &str {
-    root.get("resourceType").and_then(Value::as_str).unwrap_or_default()
-}
-
 /// What is under reading.
 #[derive(Debug)]
 pub(super) struct View<'m> {
@@ -111,7 +53,70 @@ pub(super) struct View<'m> {
 #[derive(Debug)]
 pub(super) enum Body<'m> {
     Hl7(Lines<'m>),
-    Json(&'m Resource),
+    Json(Sheet<'m>),
+}
+
+/// A resource as a mapping looks at it.
+#[derive(Debug)]
+pub(super) struct Sheet<'m> {
+    pub(super) resource: &'m Resource,
+    variables: &'m Variables,
+    now: Option<Timestamp>,
+    scope: Scope,
+    /// Whether a path wanted more than it may: then nothing that was read can be believed.
+    is_exceeded: Cell<bool>,
+}
+
+impl<'m> Sheet<'m> {
+    fn new(resource: &'m Resource) -> Self {
+        static NONE: Variables = Variables::none();
+        Self {
+            resource,
+            variables: &NONE,
+            now: None,
+            scope: Scope::default(),
+            is_exceeded: Cell::new(false),
+        }
+    }
+
+    fn context(&self) -> Context<'_, 'm> {
+        Context {
+            root: self.resource.root(),
+            url: self.resource.url(),
+            beside: self.resource.beside(),
+            hidden: &self.scope.hidden,
+            variables: self.variables,
+            now: self.now,
+        }
+    }
+
+    /// What stands at a path.
+    pub(super) fn find(&self, path: &fhirpath::Path) -> Vec<Found<'m>> {
+        self.told(path.find(&self.context()))
+    }
+
+    /// What stands at a path from what was found before.
+    fn find_from(&self, found: &Found<'m>, path: &fhirpath::Path) -> Vec<Found<'m>> {
+        let Some((node, home)) = found.node.zip(found.home) else { return Vec::new() };
+        self.told(path.find_from(node, home, &self.context()))
+    }
+
+    fn told(&self, hits: Result<Vec<Hit<'m>>, TooMuch>) -> Vec<Found<'m>> {
+        match hits {
+            Ok(hits) => hits.into_iter().filter_map(found_item).collect(),
+            Err(TooMuch) => {
+                self.is_exceeded.set(true);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The elements that a variable of the mapping leads to.
+    pub(super) fn named(&self, variable: &str) -> Vec<&'m Value> {
+        let path = self.variables.get(variable);
+        let found = path.map(|path| self.find(path)).unwrap_or_default();
+        found.into_iter().filter_map(|found| found.node).collect()
+    }
 }
 
 impl<'m> View<'m> {
@@ -123,16 +128,25 @@ impl<'m> View<'m> {
                 Self { kind, feed, body: Body::Hl7(lines) }
             }
             Input::Json(resource) => {
-                Self { kind: ("", resource.kind()), feed, body: Body::Json(resource) }
+                Self { kind: ("", resource.kind()), feed, body: Body::Json(Sheet::new(resource)) }
             }
         }
+    }
+
+    /// Looks with a mapping's variables, at a time.
+    pub(super) fn with(mut self, variables: &'m Variables, now: Timestamp) -> Self {
+        if let Body::Json(sheet) = &mut self.body {
+            sheet.variables = variables;
+            sheet.now = Some(now);
+        }
+        self
     }
 
     /// The name of what is read, in events.
     pub(super) const fn protocol(&self) -> &'static str {
         match &self.body {
-            Body::Hl7(_) => "hl7v2",
-            Body::Json(_) => "fhir",
+            Body::Hl7(_) => Origin::HL7,
+            Body::Json(_) => Origin::FHIR,
         }
     }
 
@@ -140,9 +154,7 @@ impl<'m> View<'m> {
     pub(super) fn control_id(&self) -> &'m str {
         match &self.body {
             Body::Hl7(lines) => lines.header(10, 1),
-            Body::Json(resource) => {
-                resource.root.get("id").and_then(Value::as_str).unwrap_or_default()
-            }
+            Body::Json(sheet) => sheet.resource.id(),
         }
     }
 
@@ -154,20 +166,45 @@ impl<'m> View<'m> {
         }
     }
 
-    pub(super) fn narrow(&mut self, scope: Scope) {
-        match &mut self.body {
-            Body::Hl7(lines) => lines.narrow(scope),
-            Body::Json(_) => {}
+    /// The resource that it is at its server.
+    pub(super) fn held(&self) -> Option<Held> {
+        match &self.body {
+            Body::Hl7(_) => None,
+            Body::Json(sheet) => sheet.resource.held(),
         }
     }
 
-    /// The events that the message tells of; a resource is one.
-    pub(super) fn shares(&self, patients: bool, times: bool) -> Result<Vec<Share>, usize> {
+    /// Whether an offset in a time tells the zone of the place. Servers of FHIR count in whatever
+    /// offset they like, mostly in that of no place.
+    pub(super) const fn offset_is_zone(&self) -> bool {
         match &self.body {
-            Body::Hl7(lines) => lines.shares(patients, times),
-            Body::Json(_) => {
-                Ok(vec![Share { patients: 1, occurrence: 1, times: 1, ..Share::default() }])
+            Body::Hl7(_) => true,
+            Body::Json(_) => false,
+        }
+    }
+
+    pub(super) fn narrow(&mut self, scope: Scope) {
+        match &mut self.body {
+            Body::Hl7(lines) => lines.narrow(scope),
+            Body::Json(sheet) => sheet.scope = scope,
+        }
+    }
+
+    /// The events that it tells of.
+    pub(super) fn shares(&self, patients: bool, times: bool) -> Result<Vec<Share>, Error> {
+        match &self.body {
+            Body::Hl7(lines) => {
+                lines.shares(patients, times).map_err(|found| Error::TooMany { found })
             }
+            Body::Json(sheet) => participants::shares(sheet, patients),
+        }
+    }
+
+    /// Whether something could not be looked through, so that nothing else is to be believed.
+    pub(super) const fn is_exceeded(&self) -> bool {
+        match &self.body {
+            Body::Hl7(_) => false,
+            Body::Json(sheet) => sheet.is_exceeded.get(),
         }
     }
 
@@ -175,10 +212,8 @@ impl<'m> View<'m> {
     pub(super) fn part(&self, found: &Found<'m>, at: &At) -> Option<Found<'m>> {
         match (&self.body, at) {
             (Body::Hl7(lines), At::Component(number)) => found.component(lines.msg, *number),
-            (Body::Json(resource), At::Member(path)) => {
-                let context = fhirpath::Context { included: &resource.included };
-                let items = path.evaluate(found.node?, &context);
-                items.into_iter().find_map(found_item)
+            (Body::Json(sheet), At::Member(path)) => {
+                sheet.find_from(found, path).into_iter().next()
             }
             (Body::Hl7(_), At::Member(_)) | (Body::Json(_), At::Component(_)) => None,
         }
@@ -196,19 +231,14 @@ impl<'m> View<'m> {
     pub(super) fn element(&self, found: &Found<'m>) -> Option<String> {
         match &self.body {
             Body::Hl7(_) => None,
-            Body::Json(resource) => {
-                let node = found.node?;
-                let included = resource.included.iter();
-                std::iter::once(&resource.root)
-                    .chain(included)
-                    .find_map(|root| fhirpath::locate(root, node))
-            }
+            Body::Json(_) => fhirpath::locate(found.home?, found.node?),
         }
     }
 }
 
 /// What a path into JSON found, as text where it is one.
-pub(super) fn found_item(item: Item<'_>) -> Option<Found<'_>> {
+fn found_item(hit: Hit<'_>) -> Option<Found<'_>> {
+    let Hit { item, home } = hit;
     let node = item.node();
     let raw = match (node, item) {
         (Some(Value::String(text)), _) => Cow::Borrowed(text.as_str()),
@@ -219,5 +249,5 @@ pub(super) fn found_item(item: Item<'_>) -> Option<Found<'_>> {
         (None, item) => Cow::Owned(item.text()?.into_owned()),
     };
     let is_empty = raw.trim().is_empty() && !node.is_some_and(Value::is_object);
-    (!is_empty).then_some(Found { raw, at: None, node })
+    (!is_empty).then_some(Found { raw, at: None, node, home: Some(home) })
 }

@@ -348,6 +348,7 @@ fn what_does_nothing_is_doubted() {
     let other = HEAD.replace("\"a\"", "\"b\"").replace("/fhir", "/r4");
     let text = format!("{HEAD}{other}write_back = \"participant\"\n");
     assert_warnings(&text, &["text: route: there is none for a: staff enters"]);
+    assert_warnings(&text.replacen("\"a\"\n", "\"a\"\nsame_as = \"b\"\n", 1), &[]);
 }
 
 #[test]

@@ -292,7 +292,9 @@ fn doubts(root: &mut Section<'_>, settings: &Settings) {
     if settings.destinations.is_empty() && !servers.iter().any(takes_wishes) {
         return;
     }
-    let heard = servers.iter().filter(|server| server.is_heard()).map(|server| &server.name);
+    // Wishes about appointments that are another feed's go where that feed's do.
+    let has_own = |server: &&FhirServer| server.is_heard() && server.same_as.is_none();
+    let heard = servers.iter().filter(has_own).map(|server| &server.name);
     for feed in settings.listeners.iter().map(|listener| &listener.name).chain(heard) {
         if !settings.rules.routes.contains_key(feed) {
             let advice = format!("there is none for {feed}: staff enters what its patients want");

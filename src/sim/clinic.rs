@@ -85,14 +85,15 @@ impl FhirClinic {
         let Some(mut resource) = self.server.get(&reference) else { return said(None) };
         let participants = resource.get_mut("participant").map(Value::take).unwrap_or_default();
         let place = json!({ "reference": format!("Location/{location}") });
-        let moved = participants.as_array().into_iter().flatten().cloned().map(|mut participant| {
-            let actor = participant.pointer("/actor/reference").and_then(Value::as_str);
-            let is_place = actor.is_some_and(|actor| actor.starts_with("Location/"));
-            if let (true, Some(object)) = (is_place, participant.as_object_mut()) {
-                object.insert("actor".to_owned(), place.clone());
-            }
-            participant
-        });
+        let moved =
+            participants.as_array().into_iter().flatten().cloned().map(|mut participant| {
+                let actor = participant.pointer("/actor/reference").and_then(Value::as_str);
+                let is_place = actor.is_some_and(|actor| actor.starts_with("Location/"));
+                if let (true, Some(object)) = (is_place, participant.as_object_mut()) {
+                    object.insert("actor".to_owned(), place.clone());
+                }
+                participant
+            });
         let change = json!({ "participant": moved.collect::<Vec<_>>() });
         said(self.server.change(&reference, &change))
     }

@@ -140,7 +140,7 @@ fn rows(
 }
 
 /// An event in one line, without what tells who the patient is.
-fn row(mut event: Value) -> String {
+pub(super) fn row(mut event: Value) -> String {
     // The mapping's own digest changes with every comment in its file.
     event["source"].as_object_mut().unwrap().shift_remove("mapping_hash").unwrap();
     let digest = Sha256::digest(event.to_string());

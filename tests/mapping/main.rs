@@ -6,6 +6,11 @@
 )]
 
 mod corpus;
+mod fhir_corpus;
+mod fhir_entries;
+mod fhir_hostile;
+mod fhir_rules;
+mod fhir_two_feeds;
 mod files;
 mod language;
 mod profiles_a;

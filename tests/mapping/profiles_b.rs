@@ -15,14 +15,10 @@ use super::received_at;
 const EXAMPLES_MIN: usize = 8;
 const EVENTS: [&str; 6] =
     ["BOOKED", "RESCHEDULED", "MODIFIED", "CONFIRMED", "CANCELED", "NOSHOWED"];
-/// Events that a dialect cannot tell: Millennium calls every appointment that stands confirmed, and a
-/// resource says what is, not what happened.
-const UNTOLD: [(&str, &str); 4] = [
-    ("cerner", "CONFIRMED"),
-    ("fhir-r4", "RESCHEDULED"),
-    ("fhir-r4", "MODIFIED"),
-    ("fhir-r4", "CONFIRMED"),
-];
+/// Events that a dialect cannot tell: Millennium calls every appointment that stands confirmed.
+const UNTOLD: [(&str, &str); 1] = [("cerner", "CONFIRMED")];
+/// Events that no resource tells: it says what is, not what happened.
+const UNTOLD_BY_STATE: [&str; 3] = ["RESCHEDULED", "MODIFIED", "CONFIRMED"];
 
 fn text_of(mapping: &Mapping) -> String {
     let file = format!("{}/mappings/{}.toml", env!("CARGO_MANIFEST_DIR"), mapping.name());
@@ -41,7 +37,8 @@ fn examples_of(mapping: &Mapping) -> Vec<[String; 3]> {
 fn detected(library: &Library, text: &str) -> Option<String> {
     let source = SourceName::new("main");
     let detected = if text.trim_start().starts_with('{') {
-        let resource = Resource::read_all(text).unwrap().remove(0);
+        let entries = Resource::read_all(text).unwrap();
+        let resource = entries.into_iter().find_map(Result::ok)?;
         library.detect(&resource, &source)
     } else {
         library.detect(&Message::read(text).ok()?, &source)
@@ -100,8 +97,9 @@ fn every_mapping_has_an_example_of_each_event() {
         };
         let shown: BTreeSet<_> = examples.iter().flat_map(events).collect();
         for event in EVENTS {
+            let is_untold = mapping.reads_fhir() && UNTOLD_BY_STATE.contains(&event);
             let is_told = shown.contains(event) || UNTOLD.contains(&(name, event));
-            assert!(is_told, "{name}: no example of {event}");
+            assert!(is_told || is_untold, "{name}: no example of {event}");
         }
     }
 }

@@ -11,12 +11,19 @@ const APPOINTMENT: &str = r##"{"resourceType": "Appointment", "id": "a1", "statu
   "contained": [{"resourceType": "Patient", "id": "p1", "name": [{"family": "Doe"}]}],
   "participant": [{"actor": {"reference": "#p1"}}]}"##;
 
+/// The one resource of a text.
+pub(super) fn only(text: &str) -> Resource {
+    let mut read: Vec<_> = Resource::read_all(text).unwrap().into_iter().flatten().collect();
+    assert_eq!(read.len(), 1);
+    read.remove(0)
+}
+
 fn read(mapping: &str, text: &str) -> Vec<Value> {
     let library =
         Library::load([("conf/own.toml", mapping)]).map_err(|faults| faults[0].to_string());
     let library = library.unwrap();
     let mapping = library.lookup("own").unwrap();
-    let resource = Resource::read_all(text).unwrap().remove(0);
+    let resource = only(text);
     with_site(|site| {
         let outcome = mapping.apply(&resource, site, received_at());
         let (explained, _) = mapping.explain(&resource, site, received_at());
@@ -45,7 +52,7 @@ fn a_site_extends_the_reading_of_resources() {
 #[test]
 fn an_explanation_names_the_element() {
     let mapping = lookup("fhir-r4").unwrap();
-    let resource = Resource::read_all(APPOINTMENT).unwrap().remove(0);
+    let resource = only(APPOINTMENT);
     let (_, explanation) = with_site(|site| mapping.explain(&resource, site, received_at()));
     let json = explanation[0].to_json();
     let start = &json["appointment.start"]["taken"][0];
@@ -60,7 +67,7 @@ fn an_explanation_names_the_element() {
 
 #[test]
 fn a_message_and_a_resource_are_not_taken_for_each_other() {
-    let resource = Resource::read_all(APPOINTMENT).unwrap().remove(0);
+    let resource = only(APPOINTMENT);
     let msg = appointd::hl7::Message::read("MSH|^~\\&|A|B|||20261120||SIU^S12|1|P|2.4").unwrap();
     with_site(|site| {
         let outcome = lookup("hl7-default").unwrap().apply(&resource, site, received_at());
@@ -109,14 +116,17 @@ fn what_is_no_resource_is_refused_without_quoting_it() {
     for (text, says) in [
         ("{\"a\": Jane}", "no JSON (line 1"),
         ("{\"name\": \"Jane\"}", "no resourceType"),
-        ("[1]", "no resourceType"),
+        ("\"Jane\"", "no resourceType"),
+        ("{}", "no resourceType"),
         ("", "no JSON"),
     ] {
         let told = Resource::read_all(text).unwrap_err().to_string();
         assert!(told.contains(says) && !told.contains("Jane"), "{told}");
     }
     let none = "{\"resourceType\": \"Bundle\", \"entry\": [{}]}";
-    assert_eq!(Resource::read_all(none).unwrap().len(), 0);
+    let told = Resource::read_all(none).unwrap().remove(0).unwrap_err();
+    assert_eq!(told.to_string(), "entry 1: it has no resource");
+    assert!(told.is_fault());
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(Resource::read_all(&deep).is_err());
 }

@@ -25,7 +25,7 @@ pub(super) fn diff(
     let mut unreadable = 0_u64;
     let count = each_sample(arguments, bench, |sample| {
         let (Ok(input), Some(site)) = (sample.input(), bench.site(sample)) else {
-            unreadable += 1;
+            unreadable += u64::from(!sample.is_passed());
             return;
         };
         let (before, after) = (old.of(input, site.source), new.of(input, site.source));

@@ -21,7 +21,7 @@ use crate::core::phone::Region;
 use crate::core::rules::Place;
 use crate::hl7::{Charset, Message};
 use crate::inbound::intake;
-use crate::mapping::{Choice, Input, Resource, Site};
+use crate::mapping::{Choice, Input, NoEntry, Resource, Site};
 use crate::settings::Settings;
 
 pub(super) use files::{Found, messages_of};
@@ -82,6 +82,8 @@ struct Sample {
 enum Content {
     Hl7(Message),
     Fhir(Resource),
+    /// An entry that is not read, and need not be.
+    Passed(String),
     Unreadable(String),
 }
 
@@ -252,6 +254,10 @@ impl Bench {
     }
 
     fn read(&self, choice: &Choice, sample: &Sample, explain: bool) -> Vec<Value> {
+        if let Content::Passed(reason) = &sample.content {
+            let row = json!({ "event": null, "code": "entry_passed", "reason": reason });
+            return vec![sample.name(row)];
+        }
         let (input, site) = match (sample.input(), self.site(sample)) {
             (Ok(input), Some(site)) => (input, site),
             (Err(fault), _) => {
@@ -280,7 +286,10 @@ fn contents(file: &Path) -> Result<Vec<Content>, Failure> {
     if let Some(text) = files::json_in(&bytes) {
         let resources = Resource::read_all(text)
             .map_err(|fault| Failure::Failed(format!("{}: {fault}", file.display())))?;
-        return Ok(resources.into_iter().map(Content::Fhir).collect());
+        if resources.is_empty() {
+            return Ok(vec![Content::Passed("there is no appointment in the bundle".to_owned())]);
+        }
+        return Ok(resources.into_iter().map(Content::fhir).collect());
     }
     let found = files::messages_in(&bytes, file)?;
     Ok(found.iter().map(|found| Content::hl7(&found.text)).collect())
@@ -290,14 +299,27 @@ impl Content {
     fn hl7(text: &str) -> Self {
         Message::read(text).map_or_else(|fault| Self::Unreadable(fault.to_string()), Self::Hl7)
     }
+
+    fn fhir(entry: Result<Resource, NoEntry>) -> Self {
+        match entry {
+            Ok(resource) => Self::Fhir(resource),
+            Err(passed) if passed.is_fault() => Self::Unreadable(passed.to_string()),
+            Err(passed) => Self::Passed(passed.to_string()),
+        }
+    }
 }
 
 impl Sample {
+    /// Whether it is an entry that no mapping is to read.
+    const fn is_passed(&self) -> bool {
+        matches!(self.content, Content::Passed(_))
+    }
+
     fn input(&self) -> Result<Input<'_>, &str> {
         match &self.content {
             Content::Hl7(msg) => Ok(msg.into()),
             Content::Fhir(resource) => Ok(resource.into()),
-            Content::Unreadable(fault) => Err(fault),
+            Content::Passed(reason) | Content::Unreadable(reason) => Err(reason),
         }
     }
 

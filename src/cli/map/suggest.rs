@@ -84,7 +84,7 @@ fn samples(arguments: &Arguments, bench: &Bench) -> Result<Samples, Failure> {
             samples.feed = sample.feed;
             samples.messages.push(msg.clone());
         }
-        Content::Fhir(_) => complain("it is a FHIR resource, not HL7 v2"),
+        Content::Fhir(_) | Content::Passed(_) => complain("it is a FHIR resource, not HL7 v2"),
         Content::Unreadable(fault) => complain(fault),
     })?;
     if samples.messages.is_empty() {

@@ -11,6 +11,8 @@ use crate::clock::Timestamp;
 const PAYLOAD: &str = "application/fhir+json";
 /// What a subscription is about.
 const RESOURCE: &str = "Appointment";
+/// What a time is compared by. R4, Search.
+const COMPARATORS: [&str; 9] = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
 /// How much a notification says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,52 +35,6 @@ impl Content {
             Self::IdOnly => "id-only",
             Self::FullResource => "full-resource",
         }
-    }
-}
-
-/// A condition on the appointments that we are told of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// The search parameter.
-    pub parameter: String,
-    /// A comparator such as `ge`.
-    pub comparator: Option<String>,
-    /// A modifier such as `not`.
-    pub modifier: Option<String>,
-    /// The value.
-    pub value: String,
-}
-
-impl Filter {
-    /// The condition as a part of a search.
-    fn search(&self) -> String {
-        let modifier = self.modifier.as_deref().map(|word| format!(":{word}")).unwrap_or_default();
-        let comparator = self.comparator.as_deref().unwrap_or_default();
-        format!("{}{modifier}={comparator}{}", self.parameter, self.value)
-    }
-}
-
-impl Filter {
-    /// Reads the conditions of a search such as `Appointment?location=Location/1&date=ge2026-12-01`;
-    /// what is no condition is left out.
-    #[must_use]
-    pub fn read_all(search: &str) -> Vec<Self> {
-        let conditions = search.split_once('?').map_or(search, |(_, conditions)| conditions);
-        let read = |condition: &str| {
-            let (name, value) = condition.split_once('=')?;
-            let (parameter, modifier) = match name.split_once(':') {
-                Some((parameter, modifier)) => (parameter, Some(modifier.to_owned())),
-                None => (name, None),
-            };
-            let is_whole = !parameter.is_empty() && !value.is_empty();
-            is_whole.then(|| Self {
-                parameter: parameter.to_owned(),
-                comparator: None,
-                modifier,
-                value: value.to_owned(),
-            })
-        };
-        conditions.split('&').filter_map(read).collect()
     }
 }
 
@@ -108,8 +64,8 @@ pub struct Endpoint {
     pub headers: Vec<String>,
     /// The search, as in `Appointment?`, or the topic's canonical address.
     pub criteria: String,
-    /// Conditions.
-    pub filters: Vec<Filter>,
+    /// Conditions on a topic, as in `Appointment?location=Location/1`; all of them hold.
+    pub filters: Vec<String>,
     /// How much a notification says.
     pub content: Content,
     /// How often the server shows that it is alive, in seconds.
@@ -143,83 +99,6 @@ impl Endpoint {
     fn reason(&self) -> String {
         format!("appointd: appointments of {}", self.server)
     }
-
-    /// The search with the conditions behind it.
-    fn search(&self) -> String {
-        let mut search = self.criteria.clone();
-        for filter in &self.filters {
-            let mark = match search.split_once('?') {
-                None => "?",
-                Some((_, "")) => "",
-                Some(_) => "&",
-            };
-            search.push_str(mark);
-            search.push_str(&filter.search());
-        }
-        search
-    }
-}
-
-/// What does not work at real servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointFault {
-    /// A resource that leaves the criteria is not reported, so a cancellation never would be.
-    #[error("criteria must not ask for a status: the cancellation would never be told")]
-    Status,
-    /// Criteria that are not a search for appointments.
-    #[error("criteria must be a search for Appointment")]
-    NotASearch,
-    /// A topic that is not an address.
-    #[error("criteria must be the canonical address of a topic")]
-    NotATopic,
-    /// A header without a name or with a line break.
-    #[error("a header must be written as \"Name: value\", in one line")]
-    Header,
-    /// Medplum splits at each colon and keeps two parts.
-    #[error("a header's value must not hold a colon: some servers drop what follows it")]
-    Colon,
-}
-
-/// What of an endpoint does not work at real servers, for when settings are checked.
-#[must_use]
-pub fn faults(model: Model, endpoint: &Endpoint) -> Vec<EndpointFault> {
-    let mut faults = Vec::new();
-    match model {
-        Model::Criteria => {
-            let (name, search) =
-                endpoint.criteria.split_once('?').unwrap_or((&endpoint.criteria, ""));
-            if name != RESOURCE {
-                faults.push(EndpointFault::NotASearch);
-            }
-            let asks = search.split('&').filter_map(|pair| pair.split(['=', ':']).next());
-            let filters = endpoint.filters.iter().map(|filter| filter.parameter.as_str());
-            if asks.chain(filters).any(|parameter| parameter == "status") {
-                faults.push(EndpointFault::Status);
-            }
-        }
-        Model::Backport | Model::R5 => {
-            if !endpoint.criteria.contains(':') || endpoint.criteria.contains(char::is_whitespace) {
-                faults.push(EndpointFault::NotATopic);
-            }
-        }
-    }
-    for header in &endpoint.headers {
-        match header.split_once(':') {
-            Some((name, value)) if is_header(name, value) => {
-                faults.extend(value.contains(':').then_some(EndpointFault::Colon));
-            }
-            Some(_) | None => faults.push(EndpointFault::Header),
-        }
-    }
-    faults
-}
-
-fn is_header(name: &str, value: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty()
-        && name.bytes().all(is_token)
-        && !value.trim().is_empty()
-        && !value.contains(char::is_control)
 }
 
 /// A subscription in the form of R4 or R4B, to be written with a FHIR library.
@@ -238,13 +117,13 @@ pub struct NewSubscription {
     /// The media type; without it notifications have no body.
     pub payload: Option<&'static str>,
     /// How much a notification says, for a topic.
-    pub content: Option<Content>,
+    pub content: Content,
     /// `backport-heartbeat-period`.
     pub heartbeat_seconds: Option<u32>,
     /// `backport-timeout`.
     pub timeout_seconds: Option<u32>,
-    /// When it ends.
-    pub end: Option<Timestamp>,
+    /// When it ends, as an instant.
+    pub end: Option<String>,
     /// What it is for, in words.
     pub reason: String,
     /// An extension with a key, and its address.
@@ -288,19 +167,18 @@ pub fn wanted(model: Model, endpoint: &Endpoint) -> Wanted {
         Model::Criteria => false,
     };
     // Criteria know only two contents: the resource, or nothing.
-    let has_payload = is_topic || endpoint.content == Content::FullResource;
-    let filters = endpoint.filters.iter().map(|filter| format!("{RESOURCE}?{}", filter.search()));
+    let has_payload = is_topic || endpoint.content != Content::Empty;
     Wanted::R4(Box::new(NewSubscription {
         model,
-        criteria: if is_topic { endpoint.criteria.clone() } else { endpoint.search() },
-        filters: filters.filter(|_| is_topic).collect(),
+        criteria: endpoint.criteria.clone(),
+        filters: if is_topic { endpoint.filters.clone() } else { Vec::new() },
         endpoint: endpoint.url.clone(),
         headers: endpoint.headers.clone(),
         payload: has_payload.then_some(PAYLOAD),
-        content: is_topic.then_some(endpoint.content),
+        content: endpoint.content,
         heartbeat_seconds: endpoint.heartbeat_seconds.filter(|_| is_topic),
         timeout_seconds: endpoint.timeout_seconds.filter(|_| is_topic),
-        end: endpoint.end,
+        end: endpoint.end.map(written),
         reason: endpoint.reason(),
         secret: endpoint.secret.as_ref().map(|own| (own.url.clone(), own.value.clone())),
         max_attempts: endpoint.attempts_max,
@@ -313,7 +191,7 @@ fn r5(endpoint: &Endpoint) -> Value {
     let mut set = |name: &str, value: Option<Value>| {
         fields.extend(value.map(|value| (name.to_owned(), value)));
     };
-    let filters: Vec<Value> = endpoint.filters.iter().map(r5_filter).collect();
+    let filters: Vec<Value> = endpoint.filters.iter().flat_map(|text| r5_filters(text)).collect();
     let parameters: Vec<Value> = endpoint
         .headers
         .iter()
@@ -345,19 +223,39 @@ fn r5(endpoint: &Endpoint) -> Value {
     Value::Object(fields)
 }
 
-fn r5_filter(filter: &Filter) -> Value {
-    let mut fields = Map::new();
-    let pairs = [
-        ("resourceType", Some(RESOURCE)),
-        ("filterParameter", Some(filter.parameter.as_str())),
-        ("comparator", filter.comparator.as_deref()),
-        ("modifier", filter.modifier.as_deref()),
-        ("value", Some(filter.value.as_str())),
-    ];
-    for (name, value) in pairs {
-        fields.extend(value.map(|value| (name.to_owned(), json!(value))));
+/// The conditions of a search, one by one.
+fn r5_filters(search: &str) -> Vec<Value> {
+    let (resource, query) = search.split_once('?').unwrap_or((RESOURCE, search));
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| {
+            let (name, modifier) =
+                key.split_once(':').map_or((key, None), |(name, modifier)| (name, Some(modifier)));
+            let (comparator, value) = compared(name, value);
+            let mut fields = Map::new();
+            for (name, value) in [
+                ("resourceType", Some(resource)),
+                ("filterParameter", Some(name)),
+                ("comparator", comparator),
+                ("modifier", modifier),
+                ("value", Some(value)),
+            ] {
+                fields.extend(value.map(|value| (name.to_owned(), json!(value))));
+            }
+            Value::Object(fields)
+        })
+        .collect()
+}
+
+/// Takes the comparator off a time; in other values the same letters are a part of them.
+fn compared<'a>(name: &str, value: &'a str) -> (Option<&'a str>, &'a str) {
+    let is_time = matches!(name, "date" | "_lastUpdated");
+    match value.split_at_checked(2) {
+        Some((comparator, time)) if is_time && COMPARATORS.contains(&comparator) => {
+            (Some(comparator), time)
+        }
+        Some(_) | None => (None, value),
     }
-    Value::Object(fields)
 }
 
 /// The subscription as just read, asked for again: with a status to start from, without the error that

@@ -10,12 +10,7 @@ fn endpoint(criteria: &str) -> Endpoint {
         url: "https://hooks.example/fhir/notify/owl/x1".to_owned(),
         headers: vec!["X-Hook-Token: s3cret".to_owned()],
         criteria: criteria.to_owned(),
-        filters: vec![Filter {
-            parameter: "date".to_owned(),
-            comparator: Some("ge".to_owned()),
-            modifier: None,
-            value: "2026-01-01".to_owned(),
-        }],
+        filters: vec!["Appointment?date=ge2026-01-01&location:not=Location/1".to_owned()],
         content: Content::IdOnly,
         heartbeat_seconds: Some(60),
         timeout_seconds: Some(30),
@@ -40,33 +35,26 @@ fn r4(model: Model, endpoint: &Endpoint) -> NewSubscription {
 const TOPIC: &str = "http://ehr.example/SubscriptionTopic/appointment";
 
 #[test]
-fn criteria_are_a_search_with_the_conditions_in_it() {
+fn criteria_are_a_search_and_have_a_body_or_none() {
     let mut endpoint = endpoint("Appointment?");
     let new = r4(Model::Criteria, &endpoint);
-    assert_eq!(new.criteria, "Appointment?date=ge2026-01-01");
-    assert!(new.filters.is_empty() && new.content.is_none() && new.heartbeat_seconds.is_none());
-    assert_eq!(new.payload, None, "a bare notice is read after");
+    assert_eq!(new.criteria, "Appointment?");
+    assert!(new.filters.is_empty() && new.heartbeat_seconds.is_none());
+    assert_eq!((new.payload, new.end.as_deref()), (Some(PAYLOAD), Some("2026-12-31T00:00:00Z")));
     assert_eq!(new.secret, Some(("https://x.example/secret".to_owned(), "k3y".to_owned())));
     assert_eq!((new.max_attempts, new.status), (Some(4), SeenStatus::Requested));
-    endpoint.content = Content::FullResource;
+    endpoint.content = Content::Empty;
     endpoint.starts_active = true;
-    endpoint.filters.push(Filter {
-        parameter: "location".to_owned(),
-        modifier: Some("not".to_owned()),
-        value: "1".to_owned(),
-        ..Filter::default()
-    });
     let new = r4(Model::Criteria, &endpoint);
-    assert_eq!(new.criteria, "Appointment?date=ge2026-01-01&location:not=1");
-    assert_eq!((new.payload, new.status), (Some("application/fhir+json"), SeenStatus::Active));
+    assert_eq!((new.payload, new.status), (None, SeenStatus::Active));
 }
 
 #[test]
 fn a_topic_has_its_conditions_beside_it() {
     let new = r4(Model::Backport, &endpoint(TOPIC));
     assert_eq!(new.criteria, TOPIC);
-    assert_eq!(new.filters, ["Appointment?date=ge2026-01-01"]);
-    assert_eq!((new.content, new.payload), (Some(Content::IdOnly), Some("application/fhir+json")));
+    assert_eq!(new.filters, ["Appointment?date=ge2026-01-01&location:not=Location/1"]);
+    assert_eq!((new.content, new.payload), (Content::IdOnly, Some(PAYLOAD)));
     assert_eq!((new.heartbeat_seconds, new.timeout_seconds), (Some(60), Some(30)));
 }
 
@@ -81,7 +69,9 @@ fn release_5_is_written_here() {
             "status": "requested", "topic": TOPIC, "end": "2026-12-31T00:00:00Z",
             "reason": "appointd: appointments of owl",
             "filterBy": [{"resourceType": "Appointment", "filterParameter": "date",
-                "comparator": "ge", "value": "2026-01-01"}],
+                "comparator": "ge", "value": "2026-01-01"},
+                {"resourceType": "Appointment", "filterParameter": "location", "modifier": "not",
+                "value": "Location/1"}],
             "channelType": {"code": "rest-hook",
                 "system": "http://terminology.hl7.org/CodeSystem/subscription-channel-type"},
             "endpoint": "https://hooks.example/fhir/notify/owl/x1",
@@ -106,27 +96,13 @@ fn release_5_is_written_here() {
 }
 
 #[test]
-fn what_would_not_work_is_told_before() {
-    let of = |model, criteria: &str| faults(model, &endpoint(criteria));
-    assert_eq!(of(Model::Criteria, "Appointment?"), []);
-    assert_eq!(of(Model::Criteria, "Appointment"), []);
-    assert_eq!(of(Model::Criteria, "Appointment?date=ge1&status=booked"), [EndpointFault::Status]);
-    assert_eq!(of(Model::Criteria, "Appointment?status:not=x"), [EndpointFault::Status]);
-    assert_eq!(of(Model::Criteria, "Patient?"), [EndpointFault::NotASearch]);
-    assert_eq!(of(Model::Backport, TOPIC), []);
-    assert_eq!(of(Model::R5, "appointments"), [EndpointFault::NotATopic]);
-    let with = |header: &str| {
-        faults(Model::R5, &Endpoint { headers: vec![header.to_owned()], ..endpoint(TOPIC) })
-    };
-    for bad in ["X-Token", "X Token: a", ": a", "X-Token: ", "X-Token: a\r\nX-Other: b"] {
-        assert_eq!(with(bad), [EndpointFault::Header], "{bad}");
-    }
-    assert_eq!(with("X-Token: a:b"), [EndpointFault::Colon]);
-    assert_eq!(with("Authorization: Basic eDp5"), []);
-    let status = Filter { parameter: "status".to_owned(), ..Filter::default() };
-    let filtered = Endpoint { filters: vec![status], ..endpoint("Appointment?") };
-    assert_eq!(faults(Model::Criteria, &filtered), [EndpointFault::Status]);
-    assert_eq!(faults(Model::R5, &Endpoint { criteria: TOPIC.to_owned(), ..filtered }), []);
+fn only_times_have_comparators() {
+    let spelled = |search: &str| Value::Array(r5_filters(search)).to_string();
+    assert!(!spelled("Appointment?identifier=ge12").contains("comparator"));
+    assert!(spelled("_lastUpdated=sa2026").contains("\"comparator\":\"sa\""));
+    assert!(!spelled("date=2026").contains("comparator"));
+    assert!(!spelled("date=é").contains("comparator"));
+    assert_eq!(spelled("Appointment?"), "[]");
 }
 
 #[test]

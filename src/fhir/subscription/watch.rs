@@ -239,7 +239,7 @@ impl Watch<'_> {
         let Some(period) = self.policy.heartbeat else { return by_calendar };
         let missed = period.checked_mul(HEARTBEATS_MISSED_MAX).unwrap_or(LOOK_MAX);
         let alive = self.past(self.state.heard_at).map_or(base, |heard| heard.max(base));
-        by_calendar.min(later(alive, missed))
+        by_calendar.min(later(alive, missed)).max(self.free_to_ask_at())
     }
 
     /// When something may be tried again.

@@ -1,12 +1,13 @@
 //! Bodies and paths of the operator's own, for servers that take changes in a way of their own.
 //!
 //! A body is JSON whose texts may hold `{appointment}`, `{patient}`, `{index}`,
-//! `{participant_status}`, `{status}`, `{start}` and `{reply_id}`. It is read once, and filled in
-//! value by value: whatever a server wrote into an appointment cannot break out of its text.
+//! `{participant_status}`, `{status}`, `{start}` and `{reply_id}`; `{index}` may stand for a number,
+//! too. It is read once, and filled in value by value: whatever a server wrote into an appointment
+//! cannot break out of its text.
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::held::is_id;
 use super::participant::{Kind, Reference};
@@ -17,6 +18,18 @@ use super::{Body, Change, FHIR_JSON, Method, PLAIN_JSON, Refusal, Task};
 pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 /// The longest path of an operation.
 pub const PATH_BYTES_MAX: usize = 512;
+
+/// What stands in a body that was read for an `{index}` outside of any text.
+const BARE_INDEX: &str = "\u{0}index";
+
+/// What a site sends in place of the usual.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Custom {
+    /// The body; without it, the strategy's own.
+    pub body: Option<Template>,
+    /// Which operation is called; without it, an operation is not there for this wish.
+    pub path: Option<OperationPath>,
+}
 
 /// What can stand between braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +161,7 @@ impl Pattern {
 
 fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Where an operation is called, such as `Appointment/{appointment}/$cancel`.
@@ -175,10 +188,7 @@ impl OperationPath {
 
 /// A body of the operator's own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Template {
-    body: Value,
-    path: Option<OperationPath>,
-}
+pub struct Template(Value);
 
 impl Template {
     /// Reads a body: JSON whose texts may hold placeholders.
@@ -189,39 +199,40 @@ impl Template {
         if text.len() > TEMPLATE_BYTES_MAX {
             return Err(Error::TooLong { max: TEMPLATE_BYTES_MAX });
         }
-        let body: Value = serde_json::from_str(text)
+        let body: Value = serde_json::from_str(&marked(text))
             .map_err(|error| Error::NotJson { line: error.line(), column: error.column() })?;
         if !body.is_object() && !body.is_array() {
             return Err(Error::Bare);
         }
         check(&body)?;
-        Ok(Self { body, path: None })
-    }
-
-    /// Calls this operation instead of [`super::Policy::operation`].
-    #[must_use]
-    pub fn at(mut self, path: OperationPath) -> Self {
-        self.path = Some(path);
-        self
-    }
-
-    /// The operation that this body is for, if it names one.
-    #[must_use]
-    pub const fn path(&self) -> Option<&OperationPath> {
-        self.path.as_ref()
-    }
-
-    pub(super) fn is_list(&self) -> bool {
-        self.body.is_array()
-    }
-
-    pub(super) fn is_object(&self) -> bool {
-        self.body.is_object()
+        Ok(Self(body))
     }
 
     /// The body for a task.
     pub(super) fn fill(&self, task: &Task<'_>) -> Result<Value, Refusal> {
-        filled(&self.body, task)
+        filled(&self.0, task)
+    }
+}
+
+/// Puts a mark that is JSON in the place of each `{index}` that stands for a number.
+fn marked(text: &str) -> String {
+    let mark = Value::from(BARE_INDEX).to_string();
+    let mut marked = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut is_text = false;
+    let mut is_escaped = false;
+    loop {
+        if let Some(after) = rest.strip_prefix("{index}").filter(|_| !is_text) {
+            marked.push_str(&mark);
+            rest = after;
+            continue;
+        }
+        let mut letters = rest.chars();
+        let Some(letter) = letters.next() else { return marked };
+        rest = letters.as_str();
+        marked.push(letter);
+        is_text ^= letter == '"' && !is_escaped;
+        is_escaped = is_text && letter == '\\' && !is_escaped;
     }
 }
 
@@ -230,39 +241,50 @@ fn check(value: &Value) -> Result<(), Error> {
     match value {
         Value::String(text) => Pattern::parse(text).map(drop),
         Value::Array(items) => items.iter().try_for_each(check),
-        Value::Object(fields) => fields.values().try_for_each(check),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, field)| {
+            Pattern::parse(name)?;
+            check(field)
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 
 fn filled(value: &Value, task: &Task<'_>) -> Result<Value, Refusal> {
     Ok(match value {
-        Value::String(text) => match Pattern::parse(text) {
-            Ok(pattern) => Value::String(pattern.fill(task, str::to_owned)?),
-            // Cannot be: the text was read when the template was.
-            Err(_) => return Err(Refusal::NotOffered),
-        },
+        Value::String(text) if text == BARE_INDEX => json!(task.patient.index),
+        Value::String(text) => Value::String(filled_text(text, task)?),
         Value::Array(items) => {
             Value::Array(items.iter().map(|item| filled(item, task)).collect::<Result<_, _>>()?)
         }
         Value::Object(fields) => Value::Object(
             fields
                 .iter()
-                .map(|(name, field)| Ok((name.clone(), filled(field, task)?)))
+                .map(|(name, field)| Ok((filled_text(name, task)?, filled(field, task)?)))
                 .collect::<Result<_, Refusal>>()?,
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     })
 }
 
+fn filled_text(text: &str, task: &Task<'_>) -> Result<String, Refusal> {
+    // Cannot fail: the text was read when the template was.
+    let pattern = Pattern::parse(text).map_err(|_| Refusal::NotOffered)?;
+    pattern.fill(task, str::to_owned)
+}
+
 /// A call of an operation.
-pub(super) fn operation(task: &Task<'_>, template: &Template) -> Result<Change, Refusal> {
-    let path = template.path().or(task.policy.operation.as_ref()).ok_or(Refusal::NotOffered)?;
+pub(super) fn operation(task: &Task<'_>, custom: &Custom) -> Result<Change, Refusal> {
+    // A path is a wish's own, so that a confirmation never calls what cancels.
+    let path = custom.path.as_ref().ok_or(Refusal::NotOffered)?;
     let target = path.0.fill(task, encoded)?;
     if target.split(['/', '?']).any(is_step) {
         return Err(Refusal::NotOffered);
     }
-    let body = template.fill(task)?;
+    let body = match &custom.body {
+        Some(template) => template.fill(task)?,
+        // An operation without parameters. R4, Operations.
+        None => json!({"resourceType": "Parameters"}),
+    };
     let is_resource = body.get("resourceType").is_some();
     // An operation changes what it likes; the version goes along where the server insists on it.
     let if_match = match task.policy.if_match {

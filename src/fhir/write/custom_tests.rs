@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Plan, Policy, PolicyFault, Strategy, Target, Wish, plan};
+use super::super::{Plan, Policy, Strategy, Wish, plan};
 use super::*;
 use crate::core::appointment::WishKind;
 
@@ -30,25 +30,31 @@ fn wished(kind: WishKind, held: &Value, policy: &Policy) -> Plan {
 }
 
 fn change(plan: Plan) -> Change {
-    match plan {
-        Plan::Write(change) => *change,
-        other => panic!("{other:?}"),
-    }
+    let Plan::Write(change) = plan else { panic!("{plan:?}") };
+    *change
 }
 
 fn template(body: &Value) -> Template {
     Template::parse(&body.to_string()).unwrap()
 }
 
-fn path(text: &str) -> OperationPath {
-    OperationPath::parse(text).unwrap()
+fn body(body: &Value) -> Custom {
+    Custom { body: Some(template(body)), path: None }
+}
+
+fn at(path: &str, body: Option<&Value>) -> Custom {
+    Custom { body: body.map(template), path: Some(OperationPath::parse(path).unwrap()) }
+}
+
+fn by_operation(confirm: Custom, cancel: Custom) -> Policy {
+    Policy { strategy: Strategy::Operation, confirm, cancel, ..Policy::default() }
 }
 
 #[test]
 fn a_patch_of_a_servers_own_goes_as_it_is() {
-    let body =
+    let own =
         json!([{"op": "replace", "path": "/patient-status", "value": "{participant_status}"}]);
-    let policy = Policy { confirm: Some(template(&body)), ..Policy::default() };
+    let policy = Policy { confirm: body(&own), ..Policy::default() };
     let change = change(wished(WishKind::Confirm, &held(), &policy));
     assert_eq!(
         (change.method, change.content_type),
@@ -61,64 +67,67 @@ fn a_patch_of_a_servers_own_goes_as_it_is() {
 
 #[test]
 fn an_operation_is_called_with_its_body() {
-    let body = json!({"resourceType": "Bundle", "type": "message", "n": 5, "entry": [{
+    let own = json!({"resourceType": "Bundle", "type": "message", "n": 5, "entry": [{
         "a": "{appointment}/{patient}/{index}", "b": "{status} {participant_status}",
-        "c": "{start}", "d": "{reply_id}", "e": "{not a word} {"}]});
-    let policy = Policy {
-        strategy: Strategy::Operation,
-        cancel: Some(template(&body)),
-        operation: Some(path("Appointment/{appointment}/$cancel?by={patient}")),
-        ..Policy::default()
-    };
+        "c": "{start}", "d": "{reply_id}", "e": "{not a word} {", "{index}": 1}]});
+    let cancel = at("Appointment/{appointment}/$cancel?by={patient}", Some(&own));
+    let policy = by_operation(Custom::default(), cancel);
     let change = change(wished(WishKind::Cancel, &held(), &policy));
     assert_eq!((change.method, change.content_type), (Method::Post, "application/fhir+json"));
     assert_eq!(change.target, "Appointment/a.7/$cancel?by=jane-1");
     let expected = json!({"resourceType": "Bundle", "type": "message", "n": 5, "entry": [{
         "a": "a.7/jane-1/1", "b": "cancelled declined",
-        "c": "2026-12-01T09:00:00Z", "d": "SM\"1", "e": "{not a word} {"}]});
+        "c": "2026-12-01T09:00:00Z", "d": "SM\"1", "e": "{not a word} {", "1": 1}]});
     assert_eq!(change.body, Body::Custom(expected));
 }
 
 #[test]
 fn an_operation_is_never_called_for_another_wish() {
-    let policy = Policy {
-        strategy: Strategy::Operation,
-        cancel: Some(template(&json!({}))),
-        operation: Some(path("Appointment/{appointment}/$cancel")),
-        ..Policy::default()
-    };
+    let policy = by_operation(body(&json!({})), at("Appointment/{appointment}/$cancel", None));
     let refused = Plan::Refuse(Refusal::NotOffered);
     assert_eq!(wished(WishKind::Confirm, &held(), &policy), refused);
-    let change = change(wished(WishKind::Cancel, &held(), &policy));
-    assert_eq!(change.content_type, "application/json");
-    let without_path = Policy { operation: None, ..policy };
-    assert_eq!(wished(WishKind::Cancel, &held(), &without_path), refused);
+    let cancel = change(wished(WishKind::Cancel, &held(), &policy));
+    assert_eq!(cancel.body, Body::Custom(json!({"resourceType": "Parameters"})));
+    assert_eq!((cancel.content_type, cancel.if_match), ("application/fhir+json", IfMatch::Never));
 }
 
 #[test]
-fn each_wish_can_have_an_operation_of_its_own() {
+fn each_wish_has_an_operation_of_its_own() {
+    let own = json!({"id": "{appointment}"});
     let policy = Policy {
-        strategy: Strategy::Operation,
         if_match: IfMatch::Required,
-        confirm: Some(template(&json!({})).at(path("Appointment/$appointment-confirm"))),
-        cancel: Some(template(&json!({}))),
-        operation: Some(path("Appointment/$appointment-cancel")),
-        ..Policy::default()
+        ..by_operation(
+            at("appointments/confirm", Some(&own)),
+            at("appointments/cancel", Some(&own)),
+        )
     };
-    assert!(policy.faults().is_empty());
     let confirm = change(wished(WishKind::Confirm, &held(), &policy));
-    assert_eq!(confirm.target, "Appointment/$appointment-confirm");
+    assert_eq!(
+        (confirm.target.as_str(), confirm.content_type),
+        ("appointments/confirm", PLAIN_JSON)
+    );
     assert_eq!(confirm.if_match, IfMatch::Required);
     let cancel = change(wished(WishKind::Cancel, &held(), &policy));
-    assert_eq!(cancel.target, "Appointment/$appointment-cancel");
+    assert_eq!(cancel.target, "appointments/cancel");
+}
+
+#[test]
+fn an_index_can_be_a_number() {
+    let text = r#"[{"op": "x", "n": {index}, "a\\": [{index}], "q": "\"{index}\\", "m": {index}}]"#;
+    let own = Custom { body: Some(Template::parse(text).unwrap()), path: None };
+    let policy = Policy { confirm: own, ..Policy::default() };
+    let expected = json!([{"op": "x", "n": 1, "a\\": [1], "q": "\"1\\", "m": 1}]);
+    let change = change(wished(WishKind::Confirm, &held(), &policy));
+    assert_eq!(change.body, Body::Custom(expected));
+    assert!(Template::parse(r#"[{status}]"#).is_err());
 }
 
 #[test]
 fn what_cannot_be_filled_in_is_not_sent() {
     let mut held = held();
     held["participant"][1]["actor"] = json!({"type": "Patient"});
-    let body = json!([{"op": "replace", "path": "/x", "value": "{patient}"}]);
-    let policy = Policy { confirm: Some(template(&body)), ..Policy::default() };
+    let own = json!([{"op": "replace", "path": "/x", "value": "{patient}"}]);
+    let policy = Policy { confirm: body(&own), ..Policy::default() };
     let refused = Plan::Refuse(Refusal::NoParticipant);
     assert_eq!(wished(WishKind::Confirm, &held, &policy), refused);
     held["participant"][1]["actor"] = json!({"reference": "RelatedPerson/5"});
@@ -133,6 +142,7 @@ fn a_body_is_read_when_it_is_set() {
         ("{", Error::NotJson { line: 1, column: 1 }),
         ("\"x\"", Error::Bare),
         ("{\"a\": [\"{patinet}\"]}", Error::Unknown("patinet".to_owned())),
+        ("{\"{Status}\": 1}", Error::Unknown("Status".to_owned())),
     ] {
         assert_eq!(Template::parse(text), Err(error.clone()), "{text}");
         assert!(!error.to_string().is_empty());
@@ -164,12 +174,7 @@ fn a_path_stays_below_the_base() {
     let long = "x".repeat(PATH_BYTES_MAX + 1);
     assert_eq!(OperationPath::parse(&long), Err(Error::TooLong { max: PATH_BYTES_MAX }));
     assert_eq!(OperationPath::parse("{x}"), Err(Error::Unknown("x".to_owned())));
-    let policy = |by: &str| Policy {
-        strategy: Strategy::Operation,
-        cancel: Some(template(&json!({}))),
-        operation: Some(path(by)),
-        ..Policy::default()
-    };
+    let policy = by_operation(Custom::default(), at("Appointment/{reply_id}", None));
     let wish = |reply_id| Wish {
         kind: WishKind::Cancel,
         patient_refs: &[],
@@ -178,33 +183,8 @@ fn a_path_stays_below_the_base() {
         reply_id,
         comment: None,
     };
-    let planned = plan(&held(), &wish(".."), &policy("Appointment/{reply_id}"));
+    let planned = plan(&held(), &wish(".."), &policy);
     assert_eq!(planned, Plan::Refuse(Refusal::NotOffered));
-    let spelled = change(plan(&held(), &wish("a/b?ü"), &policy("Appointment/{reply_id}")));
+    let spelled = change(plan(&held(), &wish("a/b?ü"), &policy));
     assert_eq!(spelled.target, "Appointment/a%2Fb%3F%C3%BC");
-}
-
-#[test]
-fn a_policy_that_does_not_fit_together_is_told() {
-    let list = Some(template(&json!([])));
-    let object = Some(template(&json!({})));
-    let faults = |strategy, confirm: &Option<Template>, cancel: &Option<Template>| {
-        Policy { strategy, confirm: confirm.clone(), cancel: cancel.clone(), ..Policy::default() }
-            .faults()
-    };
-    use WishKind::{Cancel, Confirm};
-    assert_eq!(faults(Strategy::Operation, &None, &None), [PolicyFault::NoTemplate]);
-    assert_eq!(faults(Strategy::Operation, &list, &None), [PolicyFault::NoPath(Confirm)]);
-    assert_eq!(faults(Strategy::JsonPatch, &list, &object), [PolicyFault::NotAList(Cancel)]);
-    assert_eq!(
-        faults(Strategy::FhirPathPatch, &list, &object),
-        [PolicyFault::NotAnObject(Confirm)]
-    );
-    assert_eq!(faults(Strategy::Put, &None, &list), [PolicyFault::Unused(Cancel)]);
-    assert!(faults(Strategy::AppointmentResponse, &object, &None).is_empty());
-    assert_eq!(
-        PolicyFault::Unused(Cancel).to_string(),
-        "the strategy put takes no body for cancel"
-    );
-    assert_eq!(Policy::default().target, Target::Participant);
 }

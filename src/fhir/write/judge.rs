@@ -124,7 +124,7 @@ pub fn judge<'h>(
         // A patch or a put names the appointment; another address may be unknown by itself.
         404 if change.method != Method::Post => Judged::Gone,
         404 => Judged::Reread(code()),
-        // Several of what should exist once do exist. R4, 3.1.0.8.1.
+        // Several of what should exist once do exist. R4, conditional create.
         412 if response::is_response(change) && change.if_none_exist.is_some() => {
             Judged::Accepted { resource: None, etag: None }
         }

@@ -60,9 +60,9 @@ fn every_success_is_one_with_or_without_a_body() {
 #[test]
 fn the_tag_of_something_else_is_not_the_appointments() {
     let header = |name: &str| (name == "etag").then_some("W/\"9\"");
-    let tag = |change: &Change| match judge(201, &header, b"", change) {
-        Judged::Accepted { etag, .. } => etag,
-        other => panic!("{other:?}"),
+    let tag = |change: &Change| {
+        let Judged::Accepted { etag, .. } = judge(201, &header, b"", change) else { panic!() };
+        etag
     };
     assert_eq!(tag(&patch()).as_deref(), Some("W/\"9\""));
     assert_eq!(tag(&post()), None);

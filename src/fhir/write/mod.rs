@@ -2,8 +2,8 @@
 //!
 //! [`plan`] is given the appointment **as it was just read**. It looks first whether the wish still
 //! makes sense (`intent`), then writes it in the way that the server takes: as JSON Patch (`patch`),
-//! FHIRPath Patch, the whole resource (`put`), an `AppointmentResponse`, or a body of the
-//! operator's own (`custom`). [`judge`] reads the answer. Whoever calls sends, reads again when told so, and
+//! `FHIRPath` Patch, the whole resource (`put`), an `AppointmentResponse`, or a body of the
+//! operator's own (`custom`). [`judge()`] reads the answer. Whoever calls sends, reads again when told so, and
 //! plans again: [`Plan::Done`] on the appointment as read after the write is the proof that it worked.
 //!
 //! It must not know how a server is reached. What it does not recognise it refuses, and a person
@@ -23,11 +23,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use custom::{OperationPath, PATH_BYTES_MAX, TEMPLATE_BYTES_MAX, Template};
+pub use custom::{Custom, Error, OperationPath, PATH_BYTES_MAX, TEMPLATE_BYTES_MAX, Template};
 pub use held::State;
 pub use judge::{Judged, RETRY_AFTER_MAX, RetryAfter, etag, judge};
-pub use patch::{FhirPathKind, FhirPathOp, FhirPathValue};
-pub use policy::{Concept, IfMatch, Policy, PolicyFault, Strategy, Target, Version};
+pub use patch::{FhirPathOp, FhirPathValue};
+pub use policy::{Concept, IfMatch, Policy, Strategy, Target, Version};
 pub use response::{Identifier, ParticipantStatus, REPLY_SYSTEM, ResponseFields};
 
 use crate::clock::Timestamp;
@@ -35,7 +35,7 @@ use crate::core::appointment::WishKind;
 use held::Held;
 use participant::Patient;
 
-/// FHIR's own media type. R4, 2.21.0.6.
+/// FHIR's own media type (R4, JSON).
 pub const FHIR_JSON: &str = "application/fhir+json";
 /// JSON Patch. RFC 6902, 6.
 pub const JSON_PATCH: &str = "application/json-patch+json";
@@ -203,7 +203,7 @@ impl fmt::Debug for Change {
 pub enum Body {
     /// The operations of a JSON Patch.
     JsonPatch(Vec<Value>),
-    /// The operations of a FHIRPath Patch, to be written as `Parameters`.
+    /// The operations of a `FHIRPath` Patch, to be written as `Parameters`.
     FhirPath(Vec<FhirPathOp>),
     /// The appointment as just read, with only the fields changed that the wish is about.
     Resource(Value),
@@ -304,28 +304,26 @@ struct Task<'a> {
 
 impl Task<'_> {
     fn write(&self) -> Result<Change, Refusal> {
-        let template = self.policy.template(self.wish.kind);
-        match (self.policy.strategy, template) {
-            (Strategy::Operation, Some(template)) => custom::operation(self, template),
-            (Strategy::Operation, None) => Err(Refusal::NotOffered),
+        let custom = self.policy.custom(self.wish.kind);
+        let own = custom.body.as_ref();
+        match self.policy.strategy {
+            Strategy::Operation => custom::operation(self, custom),
+            Strategy::AppointmentResponse => response::change(self, own),
             // A body of the operator's own would drop what else the resource holds.
-            (Strategy::Put, _) => Ok(self.on_appointment(Method::Put, FHIR_JSON, put::body(self))),
-            (Strategy::JsonPatch, None) => {
-                Ok(self.on_appointment(Method::Patch, JSON_PATCH, patch::json(self)))
-            }
-            (Strategy::JsonPatch, Some(template)) => {
-                let body = Body::Custom(template.fill(self)?);
+            Strategy::Put => Ok(self.on_appointment(Method::Put, FHIR_JSON, put::body(self))),
+            Strategy::JsonPatch => {
+                let body = self.own_or(own, patch::json)?;
                 Ok(self.on_appointment(Method::Patch, JSON_PATCH, body))
             }
-            (Strategy::FhirPathPatch, None) => {
-                Ok(self.on_appointment(Method::Patch, FHIR_JSON, patch::fhirpath(self)))
-            }
-            (Strategy::FhirPathPatch, Some(template)) => {
-                let body = Body::Custom(template.fill(self)?);
+            Strategy::FhirPathPatch => {
+                let body = self.own_or(own, patch::fhirpath)?;
                 Ok(self.on_appointment(Method::Patch, FHIR_JSON, body))
             }
-            (Strategy::AppointmentResponse, template) => response::change(self, template),
         }
+    }
+
+    fn own_or(&self, own: Option<&Template>, usual: fn(&Self) -> Body) -> Result<Body, Refusal> {
+        own.map_or_else(|| Ok(usual(self)), |own| Ok(Body::Custom(own.fill(self)?)))
     }
 
     fn on_appointment(&self, method: Method, content_type: &'static str, body: Body) -> Change {

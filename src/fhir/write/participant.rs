@@ -11,6 +11,12 @@ use serde_json::Value;
 use super::Refusal;
 use super::held::text;
 
+/// How many participants an appointment may have to be written; a large group visit has 60. Looking up
+/// what each of them points to within the appointment must stay cheap.
+const PARTICIPANTS_MAX: usize = 1_000;
+/// How many contained resources are looked at; one or two are usual.
+const CONTAINED_MAX: usize = 500;
+
 /// What an actor is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -38,6 +44,9 @@ pub(super) struct Patient<'a> {
 /// Finds the patient among the participants: by reference, or as the only one.
 pub(super) fn find<'a>(held: &'a Value, known: &[String]) -> Result<Patient<'a>, Refusal> {
     let list = held.get("participant").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if list.len() > PARTICIPANTS_MAX {
+        return Err(Refusal::SeveralPatients);
+    }
     let mut found: Vec<Patient<'a>> =
         list.iter().enumerate().filter_map(|(index, one)| read(held, index, one)).collect();
     if found.iter().any(|one| one.kind == Kind::Patient) {
@@ -97,13 +106,17 @@ fn kind_of<'a>(held: &'a Value, actor: &'a Value, reference: Option<&'a str>) ->
         Some(id) => contained(held, id),
         None => Reference::read(reference).map(|read| read.kind),
     });
-    // `type` is a name or the address of its definition. R4, 2.3.0.
+    // `type` is a name or the address of its definition. R4, References.
     by_reference.or_else(|| text(actor, "type")?.rsplit('/').next())
 }
 
 fn contained<'a>(held: &'a Value, id: &str) -> Option<&'a str> {
     let within = held.get("contained").and_then(Value::as_array)?;
-    within.iter().find(|one| text(one, "id") == Some(id)).and_then(|one| text(one, "resourceType"))
+    within
+        .iter()
+        .take(CONTAINED_MAX)
+        .find(|one| text(one, "id") == Some(id))
+        .and_then(|one| text(one, "resourceType"))
 }
 
 /// A reference to a resource, taken apart.

@@ -9,9 +9,9 @@ fn of(actors: &Value, known: &[&str]) -> Result<usize, Refusal> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|actor| match actor {
-            Value::String(reference) => json!({"actor": {"reference": reference}}),
-            actor => json!({ "actor": actor }),
+        .map(|actor| match actor.as_str() {
+            Some(reference) => json!({"actor": {"reference": reference}}),
+            None => json!({ "actor": actor }),
         })
         .collect();
     let held = json!({
@@ -104,4 +104,10 @@ fn misshapen_participants_are_passed_over() {
     let found = find(&held, &[]).unwrap();
     assert_eq!((found.index, found.status, found.has_status), (8, None, true));
     assert!(found.is_alone);
+}
+
+#[test]
+fn a_crowd_is_not_written_for() {
+    let crowd = vec![json!({"actor": {"reference": "Patient/5"}}); PARTICIPANTS_MAX + 1];
+    assert_eq!(find(&json!({"participant": crowd}), &[]), Err(Refusal::SeveralPatients));
 }

@@ -1,4 +1,4 @@
-//! A wish as a patch: JSON Patch, which can test what it changes, and FHIRPath Patch, which cannot.
+//! A wish as a patch: JSON Patch, which can test what it changes, and `FHIRPath` Patch, which cannot.
 
 use serde_json::{Value, json};
 
@@ -6,39 +6,34 @@ use super::policy::Concept;
 use super::{Body, Task};
 use crate::core::appointment::WishKind;
 
-/// What an operation of a FHIRPath Patch does. R4, 2.21.0.8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FhirPathKind {
-    /// Puts another value in the place of the one that `path` names.
-    Replace,
-    /// Adds the element `name` to what `path` names.
-    Add,
-    /// Removes what `path` names.
-    Delete,
+/// One operation of a `FHIRPath` Patch. R4, Patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FhirPathOp {
+    /// Puts another value in the place of one.
+    Replace {
+        /// The element, as `FHIRPath`.
+        path: String,
+        /// What it becomes.
+        value: FhirPathValue,
+    },
+    /// Adds an element.
+    Add {
+        /// What it is added to, as `FHIRPath`.
+        path: String,
+        /// Its name there.
+        name: String,
+        /// What it is.
+        value: FhirPathValue,
+    },
 }
 
-/// What a FHIRPath Patch writes.
+/// What a `FHIRPath` Patch writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FhirPathValue {
     /// `valueCode`.
     Code(String),
-    /// `valueString`.
-    Text(String),
     /// `valueCodeableConcept`.
     Concept(Concept),
-}
-
-/// One operation of a FHIRPath Patch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FhirPathOp {
-    /// What it does.
-    pub kind: FhirPathKind,
-    /// Where, as FHIRPath.
-    pub path: String,
-    /// The element to add.
-    pub name: Option<String>,
-    /// What to write; nothing to delete.
-    pub value: Option<FhirPathValue>,
 }
 
 /// A place in a JSON document. RFC 6901, 3 and 4.
@@ -115,11 +110,11 @@ pub(super) fn fhirpath(task: &Task<'_>) -> Body {
 }
 
 const fn replace(path: String, value: FhirPathValue) -> FhirPathOp {
-    FhirPathOp { kind: FhirPathKind::Replace, path, name: None, value: Some(value) }
+    FhirPathOp::Replace { path, value }
 }
 
 fn add(path: String, name: &str, value: FhirPathValue) -> FhirPathOp {
-    FhirPathOp { kind: FhirPathKind::Add, path, name: Some(name.to_owned()), value: Some(value) }
+    FhirPathOp::Add { path, name: name.to_owned(), value }
 }
 
 #[cfg(test)]

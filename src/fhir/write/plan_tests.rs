@@ -69,17 +69,13 @@ fn to_status() -> Policy {
 }
 
 fn change(plan: Plan) -> Change {
-    match plan {
-        Plan::Write(change) => *change,
-        other => panic!("{other:?}"),
-    }
+    let Plan::Write(change) = plan else { panic!("{plan:?}") };
+    *change
 }
 
 fn json_patch(plan: Plan) -> Value {
-    match change(plan).body {
-        Body::JsonPatch(operations) => Value::Array(operations),
-        other => panic!("{other:?}"),
-    }
+    let Body::JsonPatch(operations) = change(plan).body else { panic!() };
+    Value::Array(operations)
 }
 
 #[test]
@@ -103,7 +99,7 @@ fn a_confirmation_accepts_for_the_patient() {
 fn a_cancellation_changes_the_appointment_and_says_why() {
     let reason = json!({"coding": [{
         "system": "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason",
-        "code": "pat", "display": "Patient"}]});
+        "code": "pat"}], "text": "Patient"});
     assert_eq!(
         json_patch(cancel(&visit(), &Policy::default())),
         json!([
@@ -135,12 +131,12 @@ fn a_participant_without_status_gets_one() {
     assert_eq!(json_patch(confirm(&held, &policy))[0]["op"], "add");
     let change = change(confirm(&held, &by(Strategy::FhirPathPatch)));
     let Body::FhirPath(operations) = change.body else { panic!() };
-    let [add] = operations.as_slice() else { panic!() };
-    assert_eq!(add.kind, FhirPathKind::Add);
-    assert_eq!(
-        (add.path.as_str(), add.name.as_deref()),
-        ("Appointment.participant[1]", Some("status"))
-    );
+    let added = FhirPathOp::Add {
+        path: "Appointment.participant[1]".to_owned(),
+        name: "status".to_owned(),
+        value: FhirPathValue::Code("accepted".to_owned()),
+    };
+    assert_eq!(operations, [added]);
 }
 
 #[test]
@@ -293,27 +289,29 @@ fn one_of_a_group_speaks_for_themselves_only() {
 
 #[test]
 fn a_fhirpath_patch_names_the_same_places() {
-    let policy = by(Strategy::FhirPathPatch);
-    let confirmed = change(confirm(&visit(), &policy));
-    assert_eq!(confirmed.content_type, "application/fhir+json");
-    let Body::FhirPath(operations) = confirmed.body else { panic!() };
-    let [replace] = operations.as_slice() else { panic!() };
-    assert_eq!(replace.path, "Appointment.participant[1].status");
-    assert_eq!(replace.value, Some(FhirPathValue::Code("accepted".to_owned())));
-    let paths = |held: &Value| {
-        let Body::FhirPath(operations) = change(cancel(held, &policy)).body else { panic!() };
-        let spelled = |one: &FhirPathOp| (one.kind, one.path.clone(), one.name.clone());
-        operations.iter().map(spelled).collect::<Vec<_>>()
+    let operations = |plan| {
+        let Body::FhirPath(operations) = change(plan).body else { panic!() };
+        operations
     };
-    let status = (FhirPathKind::Replace, "Appointment.status".to_owned(), None);
-    let reason = Some("cancelationReason".to_owned());
+    let replace = |path: &str, value| FhirPathOp::Replace { path: path.to_owned(), value };
+    let code = |code: &str| FhirPathValue::Code(code.to_owned());
+    let policy = by(Strategy::FhirPathPatch);
+    assert_eq!(change(confirm(&visit(), &policy)).content_type, "application/fhir+json");
     assert_eq!(
-        paths(&visit()),
-        [status.clone(), (FhirPathKind::Add, "Appointment".to_owned(), reason)]
+        operations(confirm(&visit(), &policy)),
+        [replace("Appointment.participant[1].status", code("accepted"))]
     );
+    let status = replace("Appointment.status", code("cancelled"));
+    let reason = FhirPathValue::Concept(Concept::patient());
+    let added = FhirPathOp::Add {
+        path: "Appointment".to_owned(),
+        name: "cancelationReason".to_owned(),
+        value: reason.clone(),
+    };
+    assert_eq!(operations(cancel(&visit(), &policy)), [status.clone(), added]);
     let reasoned = with(|held| held["cancelationReason"] = json!({"text": "x"}));
-    let place = "Appointment.cancelationReason".to_owned();
-    assert_eq!(paths(&reasoned), [status, (FhirPathKind::Replace, place, None)]);
+    let replaced = replace("Appointment.cancelationReason", reason);
+    assert_eq!(operations(cancel(&reasoned, &policy)), [status, replaced]);
 }
 
 #[test]
@@ -368,6 +366,25 @@ fn a_response_needs_an_actor_that_means_something_elsewhere() {
     let refs = ["jane".to_owned(), "Patient/jane".to_owned()];
     let Body::Response(fields) = change(within(&refs)).body else { panic!() };
     assert_eq!(fields.actor, "Patient/jane");
+}
+
+#[test]
+fn a_response_holds_nothing_that_cannot_be_written() {
+    let held = with(|held| {
+        held["start"] = json!("2026-12-01T09:00-05:00");
+        held["end"] = json!("soon");
+    });
+    let refs = [];
+    let words = format!(" see\u{0}you\r\n{} ", "x".repeat(5_000));
+    let wish = Wish { comment: Some(&words), ..wish(WishKind::Confirm, &refs) };
+    let policy = by(Strategy::AppointmentResponse);
+    let Body::Response(fields) = change(plan(&held, &wish, &policy)).body else { panic!() };
+    assert_eq!((fields.start, fields.end), (None, None));
+    let comment = fields.comment.unwrap();
+    assert!(comment.starts_with("see you  xx") && comment.chars().count() == 2_000);
+    let blank = Wish { comment: Some(" \n"), ..wish };
+    let Body::Response(fields) = change(plan(&held, &blank, &policy)).body else { panic!() };
+    assert_eq!(fields.comment, None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::custom::{OperationPath, Template};
+use super::custom::Custom;
 use crate::core::appointment::WishKind;
 
 /// Where a confirmation is noted.
@@ -21,7 +21,7 @@ pub enum Strategy {
     /// JSON Patch (RFC 6902).
     #[default]
     JsonPatch,
-    /// FHIRPath Patch: a `Parameters` resource.
+    /// `FHIRPath` Patch: a `Parameters` resource.
     FhirPathPatch,
     /// The whole resource.
     Put,
@@ -74,7 +74,7 @@ pub struct Concept {
     /// The code.
     pub code: String,
     /// What it means, in words.
-    pub display: Option<String>,
+    pub text: Option<String>,
 }
 
 impl Concept {
@@ -86,22 +86,21 @@ impl Concept {
                 "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason".to_owned(),
             ),
             code: "pat".to_owned(),
-            display: Some("Patient".to_owned()),
+            text: Some("Patient".to_owned()),
         }
     }
 
     /// The concept as a `CodeableConcept`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut coding = serde_json::Map::new();
-        if let Some(system) = &self.system {
-            coding.insert("system".to_owned(), json!(system));
+        let mut concept = match &self.system {
+            Some(system) => json!({"coding": [{"system": system, "code": self.code}]}),
+            None => json!({"coding": [{"code": self.code}]}),
+        };
+        if let (Some(text), Some(fields)) = (&self.text, concept.as_object_mut()) {
+            fields.insert("text".to_owned(), json!(text));
         }
-        coding.insert("code".to_owned(), json!(self.code));
-        if let Some(display) = &self.display {
-            coding.insert("display".to_owned(), json!(display));
-        }
-        json!({ "coding": [coding] })
+        concept
     }
 }
 
@@ -121,12 +120,10 @@ pub struct Policy {
     pub version: Version,
     /// Why the patient's appointment is cancelled, as this server wants to hear it.
     pub cancel_reason: Option<Concept>,
-    /// A body of the operator's own for a confirmation.
-    pub confirm: Option<Template>,
-    /// A body of the operator's own for a cancellation.
-    pub cancel: Option<Template>,
-    /// Where an operation is called, for templates that name no path of their own.
-    pub operation: Option<OperationPath>,
+    /// What is sent for a confirmation in place of the usual.
+    pub confirm: Custom,
+    /// What is sent for a cancellation in place of the usual.
+    pub cancel: Custom,
 }
 
 impl Default for Policy {
@@ -138,71 +135,18 @@ impl Default for Policy {
             patch_tests: true,
             version: Version::default(),
             cancel_reason: Some(Concept::patient()),
-            confirm: None,
-            cancel: None,
-            operation: None,
+            confirm: Custom::default(),
+            cancel: Custom::default(),
         }
-    }
-}
-
-/// What in a policy does not fit together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyFault {
-    /// An operation without any body.
-    #[error("the strategy operation needs a body for confirm or cancel")]
-    NoTemplate,
-    /// An operation without a path.
-    #[error("the operation for {} has no path", wish(*.0))]
-    NoPath(WishKind),
-    /// A JSON Patch that is no list.
-    #[error("the body for {} must be a list of operations", wish(*.0))]
-    NotAList(WishKind),
-    /// A resource that is none.
-    #[error("the body for {} must be an object", wish(*.0))]
-    NotAnObject(WishKind),
-    /// A body where the appointment itself is the body.
-    #[error("the strategy put takes no body for {}", wish(*.0))]
-    Unused(WishKind),
-}
-
-const fn wish(kind: WishKind) -> &'static str {
-    match kind {
-        WishKind::Confirm => "confirm",
-        WishKind::Cancel => "cancel",
     }
 }
 
 impl Policy {
-    /// The operator's own body for a wish, if there is one.
-    #[must_use]
-    pub const fn template(&self, kind: WishKind) -> Option<&Template> {
+    pub(super) const fn custom(&self, kind: WishKind) -> &Custom {
         match kind {
-            WishKind::Confirm => self.confirm.as_ref(),
-            WishKind::Cancel => self.cancel.as_ref(),
+            WishKind::Confirm => &self.confirm,
+            WishKind::Cancel => &self.cancel,
         }
-    }
-
-    /// What does not fit together; such a policy is refused before it is used.
-    #[must_use]
-    pub fn faults(&self) -> Vec<PolicyFault> {
-        let mut faults = Vec::new();
-        if self.strategy == Strategy::Operation && self.confirm.is_none() && self.cancel.is_none() {
-            faults.push(PolicyFault::NoTemplate);
-        }
-        for kind in [WishKind::Confirm, WishKind::Cancel] {
-            let Some(template) = self.template(kind) else { continue };
-            let fault = match self.strategy {
-                Strategy::Operation => (template.path().is_none() && self.operation.is_none())
-                    .then_some(PolicyFault::NoPath(kind)),
-                Strategy::JsonPatch => (!template.is_list()).then_some(PolicyFault::NotAList(kind)),
-                Strategy::FhirPathPatch | Strategy::AppointmentResponse => {
-                    (!template.is_object()).then_some(PolicyFault::NotAnObject(kind))
-                }
-                Strategy::Put => Some(PolicyFault::Unused(kind)),
-            };
-            faults.extend(fault);
-        }
-        faults
     }
 
     /// A response speaks of its participant only, whatever the target.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use chrono::DateTime;
 use serde_json::Value;
 
 use super::custom::{Template, encoded};
+use super::held::is_id;
 use super::participant::{Kind, Reference};
 use super::policy::IfMatch;
 use super::{Body, Change, FHIR_JSON, Method, Refusal, Task};
@@ -93,20 +95,30 @@ pub(super) fn change(task: &Task<'_>, template: Option<&Template>) -> Result<Cha
 }
 
 fn fields(task: &Task<'_>) -> Result<ResponseFields, Refusal> {
-    let owned = |name: &str| task.held.text(name).map(str::to_owned);
-    let comment = task.wish.comment.map(str::trim).filter(|comment| !comment.is_empty());
+    // What is spelled in another way than an instant is left out: the appointment has it.
+    let time = |name: &str| {
+        let text = task.held.text(name)?;
+        DateTime::parse_from_rfc3339(text).ok().map(|_| text.to_owned())
+    };
     Ok(ResponseFields {
         appointment: format!("Appointment/{}", task.held.id),
         actor: actor(task).ok_or(Refusal::NoParticipant)?,
         status: task.participant_status(),
-        start: owned("start"),
-        end: owned("end"),
-        comment: comment.map(|comment| comment.chars().take(COMMENT_CHARS_MAX).collect()),
+        start: time("start"),
+        end: time("end"),
+        comment: task.wish.comment.and_then(comment),
         identifier: Identifier {
             system: REPLY_SYSTEM.to_owned(),
             value: task.wish.reply_id.to_owned(),
         },
     })
+}
+
+/// The patient's words without what no FHIR text may hold. R4, Data types.
+fn comment(words: &str) -> Option<String> {
+    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let text: String = words.trim().chars().take(COMMENT_CHARS_MAX).map(plain).collect();
+    (!text.trim().is_empty()).then_some(text)
 }
 
 /// The patient's reference in a form that means the same outside of the appointment.
@@ -116,7 +128,7 @@ fn actor(task: &Task<'_>) -> Option<String> {
     let known = known.filter(|_| task.patient.kind == Kind::Patient);
     own.into_iter().chain(known).find_map(|text| {
         let text = text.trim();
-        Reference::read(text)?;
+        Reference::read(text).filter(|read| is_id(read.id))?;
         // Who comes is the patient, not a version of their record.
         Some(text.split_once("/_history/").map_or(text, |(plain, _)| plain).to_owned())
     })

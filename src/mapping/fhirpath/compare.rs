@@ -19,7 +19,7 @@ enum Likeness {
     Equivalent,
 }
 
-impl<'v> Evaluation<'v> {
+impl<'v> Evaluation<'_, 'v> {
     pub(super) fn operate(
         &mut self,
         operator: Operator,

@@ -83,10 +83,11 @@ impl<'v> Entry<'v> {
         if let Item::Text(text) = &self.item { 1 + text.len() } else { 1 }
     }
 
-    /// What stands under a name, arrays taken apart.
+    /// What stands under a name, arrays taken apart but for the numbers that are hidden.
     pub(super) fn members(
         &self,
         name: &str,
+        hidden: &[usize],
         work: &mut Work,
         found: &mut Vec<Self>,
     ) -> Result<(), TooMuch> {
@@ -105,6 +106,9 @@ impl<'v> Entry<'v> {
         };
         let besides = place.beside.and_then(Value::as_array);
         for (index, value) in values.iter().enumerate() {
+            if !hidden.is_empty() && hidden.binary_search(&index).is_ok() {
+                continue;
+            }
             work.visit()?;
             if !value.is_null() {
                 let beside = besides.and_then(|besides| besides.get(index));

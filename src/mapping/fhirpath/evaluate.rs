@@ -5,24 +5,34 @@
 
 use serde_json::Value;
 
-use super::Item;
 use super::entry::{Entry, Scalar};
 use super::syntax::{Call, Expression, Literal, Start, Step};
+use super::variables::VARIABLES_DEEP_MAX;
 use super::work::{TooMuch, Work};
+use super::{Context, Item};
+
+/// The element of which some may be hidden.
+const PARTICIPANT: &str = "participant";
 
 pub(super) type Found<'v> = Result<Vec<Entry<'v>>, TooMuch>;
 
 /// One evaluation of one path.
-pub(super) struct Evaluation<'v> {
-    pub(super) root: &'v Value,
-    pub(super) included: &'v [Value],
+pub(super) struct Evaluation<'c, 'v> {
+    pub(super) context: Context<'c, 'v>,
     pub(super) work: Work,
+    /// How many variables are under evaluation, one within the other.
+    depth: usize,
 }
 
-impl<'v> Evaluation<'v> {
-    pub(super) fn run(mut self, path: &Expression) -> Found<'v> {
-        let root = Entry::resource(self.root);
-        self.expression(path, std::slice::from_ref(&root))
+impl<'c, 'v> Evaluation<'c, 'v> {
+    pub(super) const fn new(context: Context<'c, 'v>) -> Self {
+        Self { context, work: Work::new(), depth: 0 }
+    }
+
+    /// What a path gives from a node on, which stands in the resource `home`.
+    pub(super) fn run(mut self, path: &Expression, node: &'v Value, home: &'v Value) -> Found<'v> {
+        let focus = Entry::at_home(Item::Node(node), home);
+        self.expression(path, std::slice::from_ref(&focus))
     }
 
     /// What an expression gives if `$this` is the focus.
@@ -53,7 +63,8 @@ impl<'v> Evaluation<'v> {
                 self.work.spend(focus.iter().map(Entry::weight).sum())?;
                 Ok(focus.to_vec())
             }
-            Start::Resource => Ok(vec![Entry::resource(self.root)]),
+            Start::Resource => Ok(vec![Entry::resource(self.context.root)]),
+            Start::Variable(name) => self.variable(name),
             Start::Type(name) => {
                 self.work.spend(focus.len())?;
                 Ok(focus.iter().filter(|entry| entry.is_resource(name)).cloned().collect())
@@ -61,6 +72,18 @@ impl<'v> Evaluation<'v> {
             Start::Literal(literal) => self.literal(literal),
             Start::Group(inner) => self.expression(inner, focus),
         }
+    }
+
+    fn variable(&mut self, name: &str) -> Found<'v> {
+        let variables = self.context.variables;
+        let Some(path) = variables.get(name).filter(|_| self.depth < VARIABLES_DEEP_MAX) else {
+            return Ok(Vec::new());
+        };
+        self.depth += 1;
+        let root = Entry::resource(self.context.root);
+        let found = self.expression(&path.expression, std::slice::from_ref(&root));
+        self.depth -= 1;
+        found
     }
 
     fn literal(&mut self, literal: &Literal) -> Found<'v> {
@@ -92,7 +115,9 @@ impl<'v> Evaluation<'v> {
     pub(super) fn members(&mut self, input: &[Entry<'v>], name: &str) -> Found<'v> {
         let mut found = Vec::new();
         for entry in input {
-            entry.members(name, &mut self.work, &mut found)?;
+            let is_root = entry.item.node().is_some_and(|n| std::ptr::eq(n, self.context.root));
+            let hidden = if is_root && name == PARTICIPANT { self.context.hidden } else { &[] };
+            entry.members(name, hidden, &mut self.work, &mut found)?;
         }
         Ok(found)
     }
@@ -132,6 +157,8 @@ impl<'v> Evaluation<'v> {
             Call::Extension(url) => return self.extensions(&input, url, focus),
             Call::OfType(name) => input.retain(|entry| entry.is_of(name)),
             Call::Resolve => return self.resolved(&input),
+            Call::ReferenceKey(wanted) => return self.reference_keys(&input, wanted.as_deref()),
+            Call::Now => return Ok(self.now()),
             Call::Iif { when, then, otherwise } => {
                 let branch = match truth(&self.expression(when, &input)?) {
                     Some(true) => Some(then),
@@ -214,7 +241,13 @@ impl<'v> Evaluation<'v> {
     }
 
     pub(super) const fn computed(&self, item: Item<'v>) -> Entry<'v> {
-        Entry::at_home(item, self.root)
+        Entry::at_home(item, self.context.root)
+    }
+
+    /// The time of the reading, in UTC.
+    fn now(&self) -> Vec<Entry<'v>> {
+        let written = self.context.now.map(|now| now.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+        written.map(|text| self.computed(Item::Text(text))).into_iter().collect()
     }
 
     pub(super) fn flag(&self, flag: Option<bool>) -> Vec<Entry<'v>> {

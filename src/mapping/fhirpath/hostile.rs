@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::parse::FUNCTIONS;
+use super::tests::context;
 use super::work::EFFORT_MAX;
 use super::*;
 
@@ -75,8 +76,8 @@ fn habits_of_other_languages_are_told_what_to_write() {
         ("a // why", 3, "comments"),
         ("{}", 1, "empty collection"),
         ("$that", 1, "did you mean \"$this\"?"),
-        ("%resouce.id", 1, "did you mean \"%resource\"?"),
-        ("%ucum", 1, "only $this and %resource"),
+        ("$thsi.id", 1, "did you mean \"$this\"?"),
+        ("%", 1, "only $this, %resource and own variables"),
         ("a.$this", 3, "an element or a function"),
         ("a ? b", 3, "no meaning"),
         ("日本", 1, "no meaning"),
@@ -124,9 +125,7 @@ fn a_path_is_neither_long_nor_deep() {
     assert!(Path::parse(&"(".repeat(1000)).is_err());
     assert!(Path::parse(&"where(".repeat(160)).is_err());
     for long in [vec!["a"; 500].join("."), vec!["a"; 500].join("|"), vec!["1"; 500].join("=")] {
-        assert_eq!(Path::parse(&long).unwrap().evaluate(&json!({}), &Context::default()).len(), {
-            usize::from(long.starts_with('1'))
-        });
+        assert_eq!(all(&long, &json!({})).unwrap().len(), { usize::from(long.starts_with('1')) });
     }
 }
 
@@ -134,9 +133,13 @@ fn read(path: &str) -> Path {
     Path::parse(path).unwrap()
 }
 
+fn all<'v>(path: &str, resource: &'v Value) -> Result<Vec<Item<'v>>, TooMuch> {
+    let found = read(path).find(&context(resource, &[]))?;
+    Ok(found.into_iter().map(|hit| hit.item).collect())
+}
+
 fn run(path: &str, resource: &Value) -> Result<usize, TooMuch> {
-    let found = read(path).evaluate_or_stop(resource, &Context::default());
-    found.map(|items| items.len())
+    all(path, resource).map(|items| items.len())
 }
 
 #[test]
@@ -166,8 +169,7 @@ fn what_takes_too_much_gives_nothing() {
     ] {
         assert_eq!(run(path, &wide), Err(TooMuch), "{path}");
         let whole = format!("({path}).empty()");
-        let found = Path::parse(&whole).unwrap().evaluate(&wide, &Context::default());
-        assert_eq!(found, [], "{path}");
+        assert_eq!(run(&whole, &wide), Err(TooMuch), "{path}");
     }
 }
 
@@ -193,7 +195,7 @@ fn a_node_is_found_again_by_its_position() {
         "Appointment.participant[1].actor.`odd \\`na\\\\me`[1]",
         "Appointment.same",
     ] {
-        let found = Path::parse(path).unwrap().evaluate(&resource, &Context::default());
+        let found = all(path, &resource).unwrap();
         let node = found.first().and_then(Item::node).unwrap();
         assert_eq!(locate(&resource, node).as_deref(), Some(path));
     }
@@ -205,8 +207,7 @@ fn a_node_is_found_again_by_its_position() {
 #[test]
 fn an_item_is_written_as_text_if_it_is_one_value() {
     let resource = json!({"a": 1.5, "b": true, "c": "x", "d": {}, "e": 7});
-    let found = Path::parse("a | b | c | d | e | 'y' | 2 | 0.5 | false").unwrap();
-    let found = found.evaluate(&resource, &Context::default());
+    let found = all("a | b | c | d | e | 'y' | 2 | 0.5 | false", &resource).unwrap();
     let written: Vec<_> = found.iter().map(|item| item.text().unwrap_or_default()).collect();
     assert_eq!(written, ["1.5", "true", "x", "", "7", "y", "2", "0.5", "false"]);
     assert_eq!(found.iter().filter(|item| item.node().is_some()).count(), 5);
@@ -319,13 +320,15 @@ proptest! {
     fn any_path_on_any_value_ends_within_bounds(
         path in any_path(),
         value in any_value(),
-        included in prop::collection::vec(any_value(), 0..3),
+        others in prop::collection::vec(any_value(), 0..3),
     ) {
         let parsed = Path::parse(&path);
         let is_deep = path.len() > BYTES_MAX || path.matches('(').count() >= DEPTH_MAX;
         prop_assert!(is_deep || parsed.is_ok(), "{path}: {parsed:?}");
         if let Ok(parsed) = parsed {
-            let found = parsed.evaluate(&value, &Context { included: &included });
+            let beside = [Arc::new(Beside::new(others.into_iter().map(|other| (None, other))))];
+            let found = parsed.find(&context(&value, &beside)).unwrap_or_default();
+            let found: Vec<_> = found.into_iter().map(|hit| hit.item).collect();
             let bytes: usize = found.iter().filter_map(Item::text).map(|text| text.len()).sum();
             prop_assert!(found.len() <= EFFORT_MAX && bytes <= EFFORT_MAX);
         }
@@ -334,9 +337,11 @@ proptest! {
     #[test]
     fn what_is_found_at_the_root_can_be_located(path in any_path(), value in any_value()) {
         let Ok(parsed) = Path::parse(&path) else { return Ok(()) };
-        let found = parsed.evaluate(&value, &Context::default());
-        for node in found.iter().filter_map(Item::node) {
-            prop_assert!(locate(&value, node).is_some(), "{path}");
+        let found = parsed.find(&context(&value, &[])).unwrap_or_default();
+        for hit in &found {
+            let Some(node) = hit.item.node() else { continue };
+            prop_assert!(locate(hit.home, node).is_some(), "{path}");
+            prop_assert!(locate(&value, hit.home).is_some(), "{path}");
         }
     }
 }

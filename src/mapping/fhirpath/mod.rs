@@ -20,6 +20,8 @@
 //! | `extension('url')` | the extension, also of a primitive (`start.extension(..)` reads `_start`) |
 //! | `ofType(Patient)`, `value.ofType(Quantity)` | resources by type, choice elements by the type in their name |
 //! | `resolve()` | the resource that a reference means, see below |
+//! | `getReferenceKey()` `getReferenceKey(Patient)` | the id at the end of a reference, of those to one type (SQL on FHIR) |
+//! | `now()` | the time of the reading, in UTC |
 //! | `startsWith` `endsWith` `contains` `matches` `replace` `lower` `upper` `trim` `substring` `length` `split` `join` | functions of a text |
 //! | `iif(c, a, b)` | `a` if `c` is true, else `b`, which may be missing |
 //! | <code>a \| b</code> | both, equal ones once |
@@ -27,7 +29,8 @@
 //! | `and` `or` `xor` `implies` | three-valued logic |
 //! | `&` `+` | texts put together; without one of them `&` gives the other, `+` nothing |
 //! | `'text'` `12` `-1.5` `true` `@2026-01-31` `@2026-01-31T10:30:00Z` | values; escapes in texts: `\'` `\\` `\n` `\u0041` |
-//! | `$this`, `%resource`, `( )` | the item in question, the resource of the path, grouping |
+//! | `$this`, `%resource`, `( )` | the item in question, the whole resource, grouping |
+//! | `%patient` | what the variable of this name gives, from the whole resource on ([`Variables`]) |
 //!
 //! What binds most, to what binds least: `.` and `[ ]`; `&` `+`; `|`; `<` and its like; `=` and its
 //! like; `in`; `and`; `or` `xor`; `implies`.
@@ -55,10 +58,12 @@
 //! # `resolve()`
 //!
 //! It takes a reference or its text. `#id` is looked for among the contained resources of the
-//! resource in which it stands. All else is looked for in [`Context::included`], and in the bundles
-//! there or at the root: first by `fullUrl`, then by type and id, of which an absolute address has
-//! to end in both. `/_history/n` does not matter. If several could be meant, none is: each resource
-//! is to be included once. References by identifier and conditional ones give nothing.
+//! resource in which it stands. All else is looked for in [`Context::beside`]: first by address
+//! (`fullUrl`), then by type and id, of which an absolute reference has to end in both. What came by
+//! an address of the web is meant by an absolute reference only if it is this address, and by a
+//! relative one only if it came from the same server as the resource itself. `/_history/n` does not
+//! matter. If several could be meant, none is. References by identifier and conditional ones give
+//! nothing.
 //!
 //! # Bounds
 //!
@@ -66,6 +71,7 @@
 //! at most [`work::ITEMS_MAX`] items and handles [`work::EFFORT_MAX`] bytes of text; one that wants
 //! more gives nothing at all, as `empty()` or `count()` of a part would say what is not true.
 
+mod beside;
 mod compare;
 mod entry;
 mod evaluate;
@@ -76,19 +82,25 @@ mod syntax;
 mod text;
 mod token;
 mod types;
+mod variables;
 mod work;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use beside::Beside;
 pub(in crate::mapping) use locate::locate;
+pub(in crate::mapping) use resolve::Name;
+pub(in crate::mapping) use variables::{VARIABLES_DEEP_MAX, Variables};
 pub(in crate::mapping) use work::TooMuch;
 
 use evaluate::Evaluation;
 use syntax::Expression;
-use work::Work;
+
+use crate::clock::Timestamp;
 
 /// Longest path; what is longer is a program, and harder to read than several sources.
 pub(in crate::mapping) const BYTES_MAX: usize = 1024;
@@ -101,6 +113,8 @@ pub(in crate::mapping) const DEPTH_MAX: usize = 16;
 pub(in crate::mapping) struct Path {
     text: Box<str>,
     expression: Expression,
+    /// The variables that it uses, without the `%`.
+    variables: Vec<Box<str>>,
 }
 
 /// Why text is no path, and where.
@@ -120,11 +134,30 @@ impl Error {
     }
 }
 
-/// Other resources at hand, for `resolve()`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::mapping) struct Context<'v> {
-    /// Resources, each once, and bundles of them.
-    pub(in crate::mapping) included: &'v [Value],
+/// What a path is evaluated in.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::mapping) struct Context<'c, 'v> {
+    /// The whole resource: `%resource`.
+    pub(in crate::mapping) root: &'v Value,
+    /// The address that it came by.
+    pub(in crate::mapping) url: Option<&'v str>,
+    /// Resources at hand, for `resolve()`.
+    pub(in crate::mapping) beside: &'v [Arc<Beside>],
+    /// Numbers, in order, of those of its participants that are not to be seen.
+    pub(in crate::mapping) hidden: &'c [usize],
+    /// What `%name` means.
+    pub(in crate::mapping) variables: &'c Variables,
+    /// The time of the reading: `now()`.
+    pub(in crate::mapping) now: Option<Timestamp>,
+}
+
+/// What a path finds, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::mapping) struct Hit<'v> {
+    /// What.
+    pub(in crate::mapping) item: Item<'v>,
+    /// The resource in which it stands; of a contained one that which contains it.
+    pub(in crate::mapping) home: &'v Value,
 }
 
 /// What a path finds.
@@ -164,36 +197,47 @@ impl fmt::Display for Path {
 impl Path {
     /// Reads a path.
     pub(in crate::mapping) fn parse(text: &str) -> Result<Self, Error> {
-        Ok(Self { text: text.into(), expression: parse::parse(text)? })
+        let (expression, variables) = parse::parse(text)?;
+        Ok(Self { text: text.into(), expression, variables })
     }
 
-    /// What stands at the path, in order; nothing if it takes more than is allowed.
-    pub(in crate::mapping) fn evaluate<'v>(
-        &self,
-        resource: &'v Value,
-        context: &Context<'v>,
-    ) -> Vec<Item<'v>> {
-        self.evaluate_or_stop(resource, context).unwrap_or_default()
+    /// The names of the variables that it uses.
+    pub(in crate::mapping) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|name| &**name)
     }
 
-    /// What stands at the path, in order.
+    /// What stands at the path from the root on, in order.
     ///
     /// # Errors
     ///
-    /// When it takes more than is allowed, so that an explanation can say so.
-    pub(in crate::mapping) fn evaluate_or_stop<'v>(
+    /// When it takes more than is allowed: then nothing is known, not even that nothing is there.
+    pub(in crate::mapping) fn find<'v>(
         &self,
-        resource: &'v Value,
-        context: &Context<'v>,
-    ) -> Result<Vec<Item<'v>>, TooMuch> {
-        let included = context.included;
-        let evaluation = Evaluation { root: resource, included, work: Work::new() };
-        let found = evaluation.run(&self.expression)?;
-        Ok(found.into_iter().map(|entry| entry.item).collect())
+        context: &Context<'_, 'v>,
+    ) -> Result<Vec<Hit<'v>>, TooMuch> {
+        self.find_from(context.root, context.root, context)
+    }
+
+    /// What stands at the path from a node on, which stands in the resource `home`.
+    ///
+    /// # Errors
+    ///
+    /// When it takes more than is allowed.
+    pub(in crate::mapping) fn find_from<'v>(
+        &self,
+        node: &'v Value,
+        home: &'v Value,
+        context: &Context<'_, 'v>,
+    ) -> Result<Vec<Hit<'v>>, TooMuch> {
+        let found = Evaluation::new(*context).run(&self.expression, node, home)?;
+        let hit = |entry: entry::Entry<'v>| Hit { item: entry.item, home: entry.home };
+        Ok(found.into_iter().map(hit).collect())
     }
 }
 
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;

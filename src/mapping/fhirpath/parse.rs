@@ -7,7 +7,7 @@ use super::types::{resource_fault, type_fault};
 use super::{BYTES_MAX, DEPTH_MAX, Error};
 
 /// Each function of the subset, and how many arguments it takes at least and at most.
-pub(super) const FUNCTIONS: [(&str, usize, usize); 29] = [
+pub(super) const FUNCTIONS: [(&str, usize, usize); 31] = [
     ("all", 1, 1),
     ("contains", 1, 1),
     ("count", 0, 0),
@@ -16,6 +16,7 @@ pub(super) const FUNCTIONS: [(&str, usize, usize); 29] = [
     ("exists", 0, 1),
     ("extension", 1, 1),
     ("first", 0, 0),
+    ("getReferenceKey", 0, 1),
     ("iif", 2, 3),
     ("join", 0, 1),
     ("last", 0, 0),
@@ -23,6 +24,7 @@ pub(super) const FUNCTIONS: [(&str, usize, usize); 29] = [
     ("lower", 0, 0),
     ("matches", 1, 1),
     ("not", 0, 0),
+    ("now", 0, 0),
     ("ofType", 1, 1),
     ("replace", 2, 2),
     ("resolve", 0, 0),
@@ -71,16 +73,18 @@ const ABSENT: [(&str, &str); 6] = [
     ("-", "arithmetic is not in this subset"),
 ];
 
-pub(super) fn parse(text: &str) -> Result<Expression, Error> {
+/// Reads a path; with it come the names of the variables that it uses.
+pub(super) fn parse(text: &str) -> Result<(Expression, Vec<Box<str>>), Error> {
     if text.len() > BYTES_MAX {
         return Err(Error::new(text, 0, format!("a path has at most {BYTES_MAX} bytes")));
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
+    let (tokens, variables) = (tokens(text)?, Vec::new());
+    let mut parser = Parser { text, tokens, next: 0, depth: 0, variables };
     let expression = parser.expression()?;
     if parser.peek().is_some() {
         return parser.fail_after("an operator or the end is expected");
     }
-    Ok(expression)
+    Ok((expression, parser.variables))
 }
 
 struct Parser<'a> {
@@ -88,6 +92,7 @@ struct Parser<'a> {
     tokens: Vec<(usize, Token<'a>)>,
     next: usize,
     depth: usize,
+    variables: Vec<Box<str>>,
 }
 
 impl<'a> Parser<'a> {
@@ -204,7 +209,13 @@ impl<'a> Parser<'a> {
             Token::Decimal(number) => Start::Literal(Literal::Decimal(number)),
             Token::Variable("$this") => Start::Focus,
             Token::Variable("%resource") => Start::Resource,
-            Token::Variable(name) => return self.fail_at(at, no_variable(name)),
+            Token::Variable(name) => match variable(name) {
+                Some(name) => {
+                    self.variables.push(name.into());
+                    Start::Variable(name.into())
+                }
+                None => return self.fail_at(at, no_variable(name)),
+            },
             Token::Symbol("-") => Start::Literal(self.negative()?),
             Token::Symbol("(") => {
                 let inner = self.expression()?;
@@ -241,7 +252,11 @@ impl<'a> Parser<'a> {
         let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
         let Some((_, least, most)) = known else { return self.fail_at(at, no_function(name)) };
         if name == "ofType" {
-            return self.of_type();
+            return self.type_argument().map(Call::OfType);
+        }
+        if name == "getReferenceKey" {
+            let wanted = if self.eat(")") { None } else { Some(self.type_argument()?) };
+            return Ok(Call::ReferenceKey(wanted));
         }
         let first = self.next;
         let mut args = Vec::new();
@@ -264,7 +279,8 @@ impl<'a> Parser<'a> {
         build(name, args).map_or_else(|| self.fail_at(at, no_function(name)), Ok)
     }
 
-    fn of_type(&mut self) -> Result<Call, Error> {
+    /// A type, and the closing bracket.
+    fn type_argument(&mut self) -> Result<String, Error> {
         let mut name = self.type_name()?;
         if matches!(name.as_str(), "FHIR" | "System") && self.eat(".") {
             name = self.type_name()?;
@@ -273,7 +289,7 @@ impl<'a> Parser<'a> {
             return self.fail_at(self.next - 1, problem);
         }
         self.close(")")?;
-        Ok(Call::OfType(name))
+        Ok(name)
     }
 
     fn type_name(&mut self) -> Result<String, Error> {
@@ -291,9 +307,14 @@ fn is_type(name: &str) -> bool {
     name.starts_with(|char: char| char.is_ascii_uppercase())
 }
 
+/// The name of a variable of the mapping, from its first letter on.
+fn variable(written: &str) -> Option<&str> {
+    written.strip_prefix('%').filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
 fn no_variable(name: &str) -> String {
     let advice = suggestion(name, ["$this", "%resource"]);
-    format!("{name} is not in this subset, only $this and %resource are{advice}")
+    format!("{name} is not in this subset, only $this, %resource and own variables are{advice}")
 }
 
 fn no_function(name: &str) -> String {
@@ -336,6 +357,7 @@ fn build(name: &str, args: Vec<Expression>) -> Option<Call> {
         "exists" => Call::Exists(arg()),
         "empty" => Call::Empty,
         "not" => Call::Not,
+        "now" => Call::Now,
         "count" => Call::Count,
         "extension" => Call::Extension(arg()?),
         "resolve" => Call::Resolve,

@@ -1,19 +1,18 @@
-//! `resolve()`: from a reference to the resource that it means, if that is at hand.
+//! `resolve()` and `getReferenceKey()`: from a reference to the resource that it means, if that is at
+//! hand, or to the id that it names.
 //!
 //! Nothing is fetched. A reference that two resources could answer is answered by none: a text to
-//! the wrong patient is worse than no text.
+//! the wrong patient is worse than no text. So is one to another host than the resource came from.
 
 use serde_json::Value;
 
 use super::Item;
+use super::beside::{Answer, REFERENCE_BYTES_MAX, bare, text};
 use super::entry::Entry;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Found};
 use super::work::TooMuch;
 
-/// Longest reference that is looked for; FHIR has no limit, addresses on the web have this one.
-const REFERENCE_BYTES_MAX: usize = 2048;
-
-impl<'v> Evaluation<'v> {
+impl<'v> Evaluation<'_, 'v> {
     pub(super) fn resolve(&mut self, entry: &Entry<'v>) -> Result<Option<Entry<'v>>, TooMuch> {
         let Some(reference) = reference(entry).filter(|text| text.len() <= REFERENCE_BYTES_MAX)
         else {
@@ -23,20 +22,41 @@ impl<'v> Evaluation<'v> {
             let found = self.contained(entry.home, id)?;
             return Ok(found.map(|found| Entry::at_home(Item::Node(found), entry.home)));
         }
-        let reference = reference.split_once("/_history/").map_or(reference, |(bare, _)| bare);
+        let reference = bare(reference);
         let name = Name::of(reference);
         let (mut by_url, mut by_name) = (Only::default(), Only::default());
-        for (url, resource) in candidates(self.root, self.included) {
-            self.work.spend(1)?;
-            if url == Some(reference) {
-                by_url.offer(resource);
-            }
-            if name.is_some_and(|name| name.is_of(resource)) {
-                by_name.offer(resource);
+        for beside in self.context.beside {
+            self.work.spend(reference.len())?;
+            by_url.hear(beside.by_url(reference));
+            if let Some(name) = name {
+                let answer = beside.by_name(name.whole);
+                by_name.hear(match answer {
+                    Answer::One(_, Some(url)) if !self.is_of_host(name, url) => Answer::None,
+                    Answer::One(..) | Answer::Several | Answer::None => answer,
+                });
             }
         }
         let found = if by_url.is_offered { by_url.resource } else { by_name.resource };
         Ok(found.map(Entry::resource))
+    }
+
+    /// Whether what has this address can be meant by a reference: one of another host is another
+    /// resource, whatever its id.
+    fn is_of_host(&self, name: Name<'_>, url: &str) -> bool {
+        if !is_web(url) {
+            return true;
+        }
+        // An absolute reference would have been found by its address.
+        if name.is_absolute {
+            return false;
+        }
+        let base = |url: &'_ str| url.strip_suffix(name.whole).map(str::to_owned);
+        let own = self.context.url.filter(|url| is_web(url));
+        let own = own.and_then(|url| Some(url.strip_suffix(Name::of(url)?.whole)?.to_owned()));
+        match (own, base(url)) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => true,
+        }
     }
 
     fn contained(&mut self, home: &'v Value, id: &str) -> Result<Option<&'v Value>, TooMuch> {
@@ -44,13 +64,34 @@ impl<'v> Evaluation<'v> {
             return Ok(Some(home));
         }
         let mut only = Only::default();
-        for resource in array(home, "contained") {
+        let contained = home.get("contained").and_then(Value::as_array);
+        for resource in contained.into_iter().flatten() {
             self.work.spend(1)?;
             if text(resource, "id") == Some(id) {
                 only.offer(resource);
             }
         }
         Ok(only.resource)
+    }
+
+    /// The ids that references name, or those of references to one type; nothing for what has no
+    /// name outside this resource or bundle (`#id`, `urn:uuid:`).
+    pub(super) fn reference_keys(
+        &mut self,
+        input: &[Entry<'v>],
+        wanted: Option<&str>,
+    ) -> Found<'v> {
+        let mut found = Vec::new();
+        for entry in input {
+            self.work.visit()?;
+            let Some(reference) = reference(entry) else { continue };
+            self.work.spend(reference.len())?;
+            let Some(name) = Name::of(reference) else { continue };
+            if wanted.is_none_or(|wanted| wanted == name.kind) {
+                found.push(self.computed(Item::Text(name.id.to_owned())));
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -59,28 +100,45 @@ fn reference<'a>(entry: &'a Entry<'_>) -> Option<&'a str> {
     text(node, "reference")
 }
 
+fn is_web(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
 /// What a reference says without address: `Patient/12`.
-#[derive(Clone, Copy)]
-struct Name<'a> {
-    resource_type: &'a str,
-    id: &'a str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mapping) struct Name<'a> {
+    whole: &'a str,
+    kind: &'a str,
+    /// The id.
+    pub(in crate::mapping) id: &'a str,
+    is_absolute: bool,
 }
 
 impl<'a> Name<'a> {
-    fn of(reference: &'a str) -> Option<Self> {
+    /// Type and id with the slash between them.
+    pub(in crate::mapping) const fn whole(self) -> &'a str {
+        self.whole
+    }
+
+    /// Reads the end of a reference, without the version that it may name.
+    pub(in crate::mapping) fn of(reference: &'a str) -> Option<Self> {
+        let reference = bare(reference);
         let (before, id) = reference.rsplit_once('/')?;
-        let is_absolute = before.starts_with("http://") || before.starts_with("https://");
-        let resource_type = match before.rsplit_once('/') {
+        let is_absolute = is_web(before);
+        let kind = match before.rsplit_once('/') {
             Some((_, last)) if is_absolute => last,
             Some(_) => return None,
             None => before,
         };
-        Some(Self { resource_type, id })
-    }
-
-    fn is_of(self, resource: &Value) -> bool {
-        text(resource, "resourceType") == Some(self.resource_type)
-            && text(resource, "id") == Some(self.id)
+        // A search (`Patient?identifier=..`) and a path of the web are no names.
+        let is_name = |text: &str| {
+            !text.is_empty() && !text.contains(|char: char| "?#:&=".contains(char) || char == ' ')
+        };
+        if !is_name(kind) || !is_name(id) {
+            return None;
+        }
+        let whole = reference.get(reference.len() - id.len() - kind.len() - 1..)?;
+        Some(Self { whole, kind, id, is_absolute })
     }
 }
 
@@ -93,31 +151,19 @@ struct Only<'v> {
 
 impl<'v> Only<'v> {
     fn offer(&mut self, resource: &'v Value) {
-        let is_repeated = self.resource.is_some_and(|known| std::ptr::eq(known, resource));
+        let is_repeated = self.resource.is_some_and(|known| known == resource);
         self.resource = (!self.is_offered || is_repeated).then_some(resource);
         self.is_offered = true;
     }
-}
 
-/// The resources at hand, those of bundles with their addresses.
-fn candidates<'v>(
-    root: &'v Value,
-    included: &'v [Value],
-) -> impl Iterator<Item = (Option<&'v str>, &'v Value)> {
-    let is_bundle = |value: &Value| text(value, "resourceType") == Some("Bundle");
-    let bundles = std::iter::once(root).chain(included).filter(move |value| is_bundle(value));
-    let entries = bundles.flat_map(|bundle| array(bundle, "entry")).filter_map(|entry| {
-        let resource = entry.get("resource")?;
-        Some((text(entry, "fullUrl"), resource))
-    });
-    let plain = included.iter().filter(move |value| !is_bundle(value)).map(|value| (None, value));
-    entries.chain(plain)
-}
-
-fn array<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
-    value.get(name)?.as_str()
+    fn hear(&mut self, answer: Answer<'v>) {
+        match answer {
+            Answer::None => {}
+            Answer::One(resource, _) => self.offer(resource),
+            Answer::Several => {
+                self.resource = None;
+                self.is_offered = true;
+            }
+        }
+    }
 }

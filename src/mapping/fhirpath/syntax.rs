@@ -24,6 +24,8 @@ pub(super) enum Start {
     Focus,
     /// `%resource`.
     Resource,
+    /// `%patient`: what its path gives.
+    Variable(Box<str>),
     /// `Appointment`: the focus if it is one.
     Type(String),
     Literal(Literal),
@@ -64,7 +66,14 @@ pub(super) enum Call {
     Extension(Expression),
     OfType(String),
     Resolve,
-    Iif { when: Expression, then: Expression, otherwise: Option<Expression> },
+    /// `getReferenceKey()`, of references to one type if one is named.
+    ReferenceKey(Option<String>),
+    Now,
+    Iif {
+        when: Expression,
+        then: Expression,
+        otherwise: Option<Expression>,
+    },
     Join(Option<Expression>),
     Text(TextCall),
 }

@@ -6,7 +6,7 @@ use super::evaluate::{Evaluation, Found, single};
 use super::syntax::{Expression, TextCall};
 use super::work::TooMuch;
 
-impl<'v> Evaluation<'v> {
+impl<'v> Evaluation<'_, 'v> {
     pub(super) fn text_call(
         &mut self,
         call: &TextCall,

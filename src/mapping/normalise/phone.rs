@@ -6,7 +6,13 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use chrono::{Months, NaiveTime};
+
+use crate::clock::Timestamp;
+use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::{PhoneNumber, Region};
+use crate::hl7::Dtm;
+use crate::hl7::dtm::Precision;
 
 use super::super::path::{Found, NULL};
 use super::super::source::{Digits, Xtn};
@@ -19,12 +25,15 @@ use super::super::view::View;
 pub(in super::super) enum Problem {
     /// Fax, pager, e-mail, work.
     NotForTexts,
+    /// Its time is over, or has not come.
+    NotInUse,
     /// None of its components is a phone number.
     NoNumber,
 }
 
-/// How good a number is; the greater the better.
-pub(in super::super) type Rank = (PhoneUse, bool, Reverse<usize>);
+/// How good a number is, the greater the better: its use, whether it is preferred, its rank (1 is
+/// best, none is last), since when it is in use (the newest is best), its place.
+pub(in super::super) type Rank = (PhoneUse, bool, Reverse<u32>, Option<Timestamp>, Reverse<usize>);
 
 /// A number found in one repetition.
 #[derive(Debug, Clone)]
@@ -39,6 +48,9 @@ pub(in super::super) struct Reader<'a> {
     pub(in super::super) view: &'a View<'a>,
     pub(in super::super) region: Region,
     pub(in super::super) uses: Option<&'a Table>,
+    pub(in super::super) now: Timestamp,
+    /// Of times without offset.
+    pub(in super::super) zone: Zone,
 }
 
 impl<'a> Reader<'a> {
@@ -54,9 +66,40 @@ impl<'a> Reader<'a> {
             return Err(Problem::NotForTexts);
         }
         let number = self.number(found, xtn).ok_or(Problem::NoNumber)?;
-        let flag = xtn.preferred.as_ref().and_then(|at| self.part(found, at));
-        let preferred = flag.is_some_and(|flag| matches!(&*flag, "Y" | "true" | "1"));
-        Ok(Candidate { rank: (usage, preferred, Reverse(order)), number })
+        let said = |at: &Option<At>| at.as_ref().and_then(|at| self.part(found, at));
+        let since = said(&xtn.since).and_then(|text| self.begin_of(&text));
+        // What cannot be read as an end is one all the same.
+        let is_over = said(&xtn.until).is_some_and(|text| self.is_over(&text));
+        if is_over || since.is_some_and(|since| since > self.now) {
+            return Err(Problem::NotInUse);
+        }
+        let preferred = said(&xtn.preferred);
+        let preferred = preferred.is_some_and(|flag| matches!(&*flag, "Y" | "true" | "1"));
+        let rank = said(&xtn.rank).and_then(|text| text.parse().ok());
+        let rank = rank.filter(|rank| *rank > 0).unwrap_or(u32::MAX);
+        Ok(Candidate { rank: (usage, preferred, Reverse(rank), since, Reverse(order)), number })
+    }
+
+    /// When a time begins, of a day or month its first moment.
+    fn begin_of(&self, text: &str) -> Option<Timestamp> {
+        let dtm = period(text)?;
+        Some(dtm.instant().unwrap_or_else(|| LocalTime::settle(dtm.local, self.zone).instant))
+    }
+
+    /// Whether a time is over; a day, month or year is when it has passed (FHIR R4, Period).
+    fn is_over(&self, text: &str) -> bool {
+        let (Some(dtm), Some(begin)) = (period(text), self.begin_of(text)) else { return true };
+        let date = dtm.local.date();
+        let next = match dtm.precision {
+            Precision::Year => date.checked_add_months(Months::new(12)),
+            Precision::Month => date.checked_add_months(Months::new(1)),
+            Precision::Day => date.succ_opt(),
+            Precision::Hour | Precision::Minute | Precision::Second | Precision::Fraction => {
+                return begin < self.now;
+            }
+        };
+        let next = next.map(|date| date.and_time(NaiveTime::MIN));
+        next.is_some_and(|next| LocalTime::settle(next, self.zone).instant <= self.now)
     }
 
     /// Whether a repetition without a number says that there is none any more: `""`, or `""^PRN^CP`,
@@ -91,6 +134,7 @@ impl<'a> Reader<'a> {
                 Some(
                     Code::Status(_)
                     | Code::Event(_)
+                    | Code::Participation(_)
                     | Code::Flag(_)
                     | Code::Text(_)
                     | Code::Nothing,
@@ -121,4 +165,14 @@ impl<'a> Reader<'a> {
         }
         Some(text.into())
     }
+}
+
+/// Reads an end of a period; a month is written as HL7 would write a year at an offset.
+fn period(text: &str) -> Option<Dtm> {
+    let is_month = text.len() == 7 && text.as_bytes().get(4) == Some(&b'-');
+    if !is_month {
+        return Dtm::parse(text).ok();
+    }
+    let first = Dtm::parse(&format!("{text}-01")).ok()?;
+    Some(Dtm { precision: Precision::Month, ..first })
 }

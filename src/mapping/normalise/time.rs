@@ -9,12 +9,16 @@ use crate::hl7::dtm::{Error, Precision};
 /// The zones that are known besides what the message says.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Zones {
+    /// The zone that the message names.
+    pub(in super::super) named: Option<Zone>,
     /// The zone of the place of the visit.
     pub(in super::super) place: Option<Zone>,
     /// The zone of the feed or the practice.
     pub(in super::super) site: Zone,
     /// The zone that the dialect writes in, if its mapping says one.
     pub(in super::super) dialect: Option<Zone>,
+    /// Whether a stated offset that is not the site's is that of the place.
+    pub(in super::super) offset_is_zone: bool,
 }
 
 /// Which zone a mapping says that times without offset are in.
@@ -30,6 +34,9 @@ pub(in super::super) enum ZoneRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ZoneFrom {
     Stated,
+    /// The offset is stated, and the zone of the place is known besides.
+    StatedIn(Zone),
+    Named(Zone),
     Dialect(Zone),
     Place(Zone),
     Site(Zone),
@@ -39,6 +46,8 @@ impl fmt::Display for ZoneFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stated => f.write_str("the offset is stated"),
+            Self::StatedIn(zone) => write!(f, "the offset is stated; shown in {zone}"),
+            Self::Named(zone) => write!(f, "no offset: in {zone}, as the message says"),
             Self::Dialect(zone) => write!(f, "no offset: in {zone}, as the mapping says"),
             Self::Place(zone) => write!(f, "no offset: in {zone}, the place's zone"),
             Self::Site(zone) => write!(f, "no offset: in {zone}, the feed's or practice's zone"),
@@ -76,11 +85,22 @@ pub(in super::super) fn read(text: &str, zones: Zones) -> Result<(LocalTime, Zon
     }
 }
 
+impl ZoneFrom {
+    /// Whether the time was written without an offset.
+    pub(in super::super) const fn is_unstated(self) -> bool {
+        match self {
+            Self::Stated | Self::StatedIn(_) => false,
+            Self::Named(_) | Self::Dialect(_) | Self::Place(_) | Self::Site(_) => true,
+        }
+    }
+}
+
 impl Zones {
     fn of_place(self) -> (Zone, ZoneFrom) {
-        match self.place {
-            Some(zone) => (zone, ZoneFrom::Place(zone)),
-            None => (self.site, ZoneFrom::Site(self.site)),
+        match (self.named, self.place) {
+            (Some(zone), _) => (zone, ZoneFrom::Named(zone)),
+            (None, Some(zone)) => (zone, ZoneFrom::Place(zone)),
+            (None, None) => (self.site, ZoneFrom::Site(self.site)),
         }
     }
 
@@ -96,12 +116,17 @@ impl Zones {
 }
 
 fn settle(dtm: &Dtm, zones: Zones) -> (LocalTime, ZoneFrom) {
+    if let Some(offset) = dtm.offset.filter(|_| !zones.offset_is_zone || zones.named.is_some()) {
+        let zone = zones.of_place().0;
+        let time = LocalTime::with_offset(dtm.local, offset, Some(zone));
+        return (time, ZoneFrom::StatedIn(zone));
+    }
     if let Some(offset) = dtm.offset {
         let stated = LocalTime::with_offset(dtm.local, offset, None);
         let zone = zones.shown(&stated);
         return (LocalTime::with_offset(dtm.local, offset, zone), ZoneFrom::Stated);
     }
-    let Some(zone) = zones.dialect else {
+    let Some(zone) = zones.dialect.filter(|_| zones.named.is_none()) else {
         let (zone, from) = zones.of_place();
         return (LocalTime::settle(dtm.local, zone), from);
     };
@@ -122,8 +147,13 @@ mod tests {
         Zone::parse(name).unwrap()
     }
 
+    fn of(site: &str) -> Zones {
+        let site = zone(site);
+        Zones { named: None, place: None, site, dialect: None, offset_is_zone: true }
+    }
+
     fn read_in(text: &str, place: Option<&str>, site: &str) -> String {
-        let zones = Zones { place: place.map(zone), site: zone(site), dialect: None };
+        let zones = Zones { place: place.map(zone), ..of(site) };
         let (time, _) = read(text, zones).unwrap();
         format!("{} {}", time.to_rfc3339(), time.zone)
     }
@@ -133,8 +163,8 @@ mod tests {
         let read_in = |dialect, place: Option<&str>| {
             let zones = Zones {
                 place: place.map(zone),
-                site: zone("America/Chicago"),
                 dialect: Some(zone(dialect)),
+                ..of("America/Chicago")
             };
             let (time, from) = read("202612011530", zones).unwrap();
             assert_eq!(from, ZoneFrom::Dialect(zone(dialect)));
@@ -168,8 +198,39 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_that_the_message_names_beats_every_other() {
+        let zones = Zones {
+            named: Some(zone("America/New_York")),
+            place: Some(zone("America/Denver")),
+            dialect: Some(zone("UTC")),
+            ..of("America/Chicago")
+        };
+        let told = |text: &str| {
+            let (time, from) = read(text, zones).unwrap();
+            (format!("{} {}", time.to_rfc3339(), time.zone), from.is_unstated())
+        };
+        let shown = "2026-12-01T09:30:00-05:00 America/New_York".to_owned();
+        assert_eq!(told("2026-12-01T14:30:00Z"), (shown.clone(), false));
+        assert_eq!(told("2026-12-01T09:30:00"), (shown, true));
+        assert_eq!(told("2026-12-01").0, "2026-12-01T00:00:00-05:00 America/New_York");
+    }
+
+    #[test]
+    fn an_offset_makes_no_zone_where_it_tells_nothing_of_the_place() {
+        let told = |place: Option<&str>| {
+            let zones =
+                Zones { place: place.map(zone), offset_is_zone: false, ..of("America/Chicago") };
+            let (time, from) = read("2026-12-01T10:30:00-05:00", zones).unwrap();
+            assert_eq!(from, ZoneFrom::StatedIn(time.zone));
+            format!("{} {}", time.to_rfc3339(), time.zone)
+        };
+        assert_eq!(told(None), "2026-12-01T09:30:00-06:00 America/Chicago");
+        assert_eq!(told(Some("America/Denver")), "2026-12-01T08:30:00-07:00 America/Denver");
+    }
+
+    #[test]
     fn what_is_no_day_is_refused() {
-        let zones = Zones { place: None, site: Zone::UTC, dialect: None };
+        let zones = of("UTC");
         assert_eq!(read("202612", zones), Err(Problem::TooCoarse));
         assert_eq!(read("20260231", zones), Err(Problem::Unreadable(Error::Day)));
         assert!(read("20261201", zones).unwrap().0.date_only);

@@ -140,11 +140,13 @@ pub(super) struct Found<'m> {
     pub(super) at: Option<Position>,
     /// What stands there in JSON, unless it was computed.
     pub(super) node: Option<&'m serde_json::Value>,
+    /// The resource of JSON in which it stands.
+    pub(super) home: Option<&'m serde_json::Value>,
 }
 
 impl<'m> Found<'m> {
     pub(super) const fn constant(raw: &'m str) -> Self {
-        Self { raw: Cow::Borrowed(raw), at: None, node: None }
+        Self { raw: Cow::Borrowed(raw), at: None, node: None, home: None }
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -162,7 +164,12 @@ impl<'m> Found<'m> {
             end: at.start + offset + raw.len(),
             ..at
         });
-        (!raw.trim().is_empty()).then_some(Self { raw: Cow::Borrowed(raw), at, node: None })
+        (!raw.trim().is_empty()).then_some(Self {
+            raw: Cow::Borrowed(raw),
+            at,
+            node: None,
+            home: None,
+        })
     }
 }
 
@@ -280,7 +287,7 @@ impl Path {
                 start: from + offset,
                 end: from + offset + part.len(),
             };
-            if see(Found { raw: Cow::Borrowed(part), at: Some(at), node: None }) {
+            if see(Found { raw: Cow::Borrowed(part), at: Some(at), node: None, home: None }) {
                 return true;
             }
         }

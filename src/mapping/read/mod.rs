@@ -11,16 +11,19 @@ use serde_json::Value;
 
 use super::Site;
 use super::compile::{Compiled, Mapping};
+use super::fhirpath::Name;
 use super::normalise::duration;
 use super::normalise::language;
 use super::normalise::phone::{self, Candidate};
 use super::normalise::time::{self, Problem, ZoneFrom, ZoneRule, Zones};
 use super::output::Output;
 use super::path::{Found, NULL};
-use super::record::{Recorder, Seen, Verdict};
+use super::record::{Note, Recorder, Seen, Verdict};
 use super::source::{IdAt, Look, Options, System, Unit};
+use super::spot::Spot;
 use super::table::Code;
-use super::view::View;
+use super::view::{Body, View};
+use crate::clock::Timestamp;
 use crate::core::field::Field;
 use crate::core::ids::Identifier;
 use crate::core::local_time::{LocalTime, Zone};
@@ -41,8 +44,30 @@ pub(super) struct Reader<'m, R> {
     pub(super) view: &'m View<'m>,
     pub(super) site: &'m Site<'m>,
     pub(super) recorder: &'m mut R,
-    /// The source of a time that cannot exist, if one was met.
-    pub(super) broken: Option<(Output, &'m str)>,
+    /// The time of the reading, by which phones are in use or not.
+    pub(super) now: Timestamp,
+    /// The source of a value without which there is no event, if it cannot be meant.
+    pub(super) broken: Option<Broken<'m>>,
+    /// Whether a time without offset was met.
+    pub(super) is_unstated: bool,
+}
+
+/// A source whose value ends the search, because nothing else may be taken for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Broken<'m> {
+    pub(super) field: Output,
+    pub(super) path: &'m str,
+    /// Whether nothing is there at all.
+    pub(super) is_absent: bool,
+}
+
+/// What a source had to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Its condition does not hold.
+    NotAsked,
+    Nothing,
+    Something,
 }
 
 /// What was done to a value, for explanations.
@@ -71,11 +96,12 @@ impl<'m, R: Recorder> Reader<'m, R> {
         for compiled in self.mapping.sources(output) {
             let mut value = None;
             let mut broken = false;
-            self.each(compiled, |reader, found| {
+            let shown = self.each(compiled, |reader, found| {
                 if found.is_null() {
                     null = true;
+                    broken = is_must(&compiled.source.options);
                     reader.attempt(compiled, &found, Verdict::Null);
-                    return false;
+                    return broken;
                 }
                 match convert(reader, compiled, &found) {
                     Ok((converted, step)) => {
@@ -94,8 +120,10 @@ impl<'m, R: Recorder> Reader<'m, R> {
             if let Some(value) = value {
                 return Field::Value(value);
             }
-            if broken {
-                self.broken = Some((output, &compiled.source.label));
+            let is_absent = shown == Shown::Nothing && is_must(&compiled.source.options);
+            if broken || is_absent {
+                let path = &compiled.source.label;
+                self.broken = Some(Broken { field: output, path, is_absent });
                 return Field::Absent;
             }
         }
@@ -113,7 +141,14 @@ impl<'m, R: Recorder> Reader<'m, R> {
         match step {
             Step::None => {}
             Step::Code(code) => self.recorder.step(|| format!("means {code}")),
-            Step::Zone(from) => self.recorder.step(|| from.to_string()),
+            Step::Zone(from) => {
+                self.recorder.step(|| from.to_string());
+                // HL7's times seldom have one; FHIR's always should.
+                if from.is_unstated() && !self.view.offset_is_zone() && !self.is_unstated {
+                    self.is_unstated = true;
+                    self.recorder.note(Note::TimeWithoutOffset);
+                }
+            }
             Step::Unit { is_said: true } => {
                 self.recorder.step(|| "in the unit that is said, as minutes".to_owned());
             }
@@ -128,15 +163,20 @@ impl<'m, R: Recorder> Reader<'m, R> {
     }
 
     /// Shows each value of a source to `see` until it says that it has seen enough.
-    fn each(&mut self, compiled: &'m Compiled, mut see: impl FnMut(&mut Self, Found<'m>) -> bool) {
+    fn each(
+        &mut self,
+        compiled: &'m Compiled,
+        mut see: impl FnMut(&mut Self, Found<'m>) -> bool,
+    ) -> Shown {
         let source = &compiled.source;
         if source.when.as_ref().is_some_and(|when| !when.holds(self.view)) {
             self.recorder.attempt(source, None, Verdict::ConditionNotMet);
-            return;
+            return Shown::NotAsked;
         }
         match &source.look {
             Look::Constant(value) => {
                 see(self, Found::constant(value));
+                Shown::Something
             }
             Look::Path(path) => {
                 let mut is_absent = true;
@@ -146,7 +186,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 });
                 if is_absent {
                     self.recorder.attempt(source, None, Verdict::Absent);
+                    return Shown::Nothing;
                 }
+                Shown::Something
             }
         }
     }
@@ -173,9 +215,14 @@ impl<'m, R: Recorder> Reader<'m, R> {
             match compiled.table.as_ref().and_then(|table| table.get(&text)) {
                 Some(code @ Code::Text(text)) => Ok((text.to_string(), Step::Code(code))),
                 Some(Code::Nothing) => Err(Verdict::SaysNothing),
-                Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
-                    Ok((bounded(&text), Step::None))
-                }
+                Some(
+                    Code::Status(_)
+                    | Code::Event(_)
+                    | Code::Participation(_)
+                    | Code::Flag(_)
+                    | Code::Phone(_),
+                )
+                | None => Ok((bounded(&text), Step::None)),
             }
         })
     }
@@ -187,7 +234,14 @@ impl<'m, R: Recorder> Reader<'m, R> {
             match by_table {
                 Some(code @ Code::Text(tag)) => Ok((tag.to_string(), Step::Code(code))),
                 Some(Code::Nothing) => Err(Verdict::SaysNothing),
-                Some(Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Phone(_)) | None => {
+                Some(
+                    Code::Status(_)
+                    | Code::Event(_)
+                    | Code::Participation(_)
+                    | Code::Flag(_)
+                    | Code::Phone(_),
+                )
+                | None => {
                     let tag = language::tag(&text).ok_or(Verdict::NotALanguage)?;
                     Ok((tag, Step::Language))
                 }
@@ -197,18 +251,14 @@ impl<'m, R: Recorder> Reader<'m, R> {
 
     pub(super) fn time(&mut self, output: Output, zones: Zones) -> Field<LocalTime> {
         self.first(output, |reader, compiled, found| {
-            let own = match &compiled.source.options {
-                Options::Time { zone, .. } => *zone,
-                Options::None
-                | Options::Ids(_)
-                | Options::Duration { .. }
-                | Options::Parts(_)
-                | Options::Phones(_) => None,
+            let Options::Time { zone, zone_at, .. } = &compiled.source.options else {
+                return Err(Verdict::Absent);
             };
-            let dialect = own.or(reader.mapping.zone).and_then(|rule| reader.zone(rule));
+            let named = reader.named_zone(zone_at);
+            let dialect = zone.or(reader.mapping.zone).and_then(|rule| reader.zone(rule));
             let text = reader.value(compiled, found)?;
-            let (time, from) =
-                time::read(&text, Zones { dialect, ..zones }).map_err(Verdict::NotATime)?;
+            let zones = Zones { named, dialect, ..zones };
+            let (time, from) = time::read(&text, zones).map_err(Verdict::NotATime)?;
             Ok((time, Step::Zone(from)))
         })
     }
@@ -221,6 +271,25 @@ impl<'m, R: Recorder> Reader<'m, R> {
                 let dtm = Dtm::parse(self.view.stamp()).ok()?;
                 dtm.offset.map(Zone::Fixed)
             }
+        }
+    }
+
+    /// The zone that stands in the message itself, by a name: an offset is none.
+    fn named_zone(&self, places: &[Spot]) -> Option<Zone> {
+        places.iter().find_map(|spot| {
+            let found = spot.first(self.view)?;
+            Zone::parse(&self.text(&found)).ok().filter(|zone| matches!(zone, Zone::Iana(_)))
+        })
+    }
+
+    /// The zones of a time that are known before it is read.
+    pub(super) fn zones(&self, place: Option<Zone>) -> Zones {
+        Zones {
+            named: None,
+            place,
+            site: self.site.usual_zone(),
+            dialect: None,
+            offset_is_zone: self.view.offset_is_zone(),
         }
     }
 
@@ -320,6 +389,18 @@ impl<'m, R: Recorder> Reader<'m, R> {
         Some(Identifier::new(value.into_owned(), bounded(&system)))
     }
 
+    /// The ids of others; of a reference to one the id at its end.
+    pub(super) fn references(&mut self, output: Output) -> Vec<String> {
+        let ids = self.ids(output).into_iter().map(|id| id.value);
+        match &self.view.body {
+            Body::Hl7(_) => ids.collect(),
+            Body::Json(_) => {
+                let tail = |id: String| Name::of(&id).map(|name| name.id.to_owned()).unwrap_or(id);
+                ids.map(tail).collect()
+            }
+        }
+    }
+
     /// The best of all numbers of all sources.
     pub(super) fn phone(&mut self) -> Field<PhoneNumber> {
         self.recorder.begin(Output::Phone);
@@ -327,6 +408,9 @@ impl<'m, R: Recorder> Reader<'m, R> {
         let (mut null, mut order) = (false, 0);
         for compiled in self.mapping.sources(Output::Phone) {
             let Options::Phones(xtn) = &compiled.source.options else { continue };
+            if xtn.fallback && best.is_some() {
+                continue;
+            }
             self.each(compiled, |reader, found| {
                 order += 1;
                 let phones = reader.phones(compiled);
@@ -370,8 +454,13 @@ impl<'m, R: Recorder> Reader<'m, R> {
     }
 
     fn phones(&self, compiled: &'m Compiled) -> phone::Reader<'m> {
-        let uses = compiled.table.as_deref();
-        phone::Reader { view: self.view, region: self.site.region, uses }
+        phone::Reader {
+            view: self.view,
+            region: self.site.region,
+            uses: compiled.table.as_deref(),
+            now: self.now,
+            zone: self.site.usual_zone(),
+        }
     }
 }
 
@@ -383,8 +472,14 @@ fn is_broken(options: &Options, verdict: Verdict) -> bool {
             !time::says_nothing(error)
         }
         (Options::Time { soft: false, .. }, Verdict::NotATime(Problem::TooCoarse)) => true,
+        (Options::Coded { must: true }, Verdict::NotInTable | Verdict::NotCaptured) => true,
         _ => false,
     }
+}
+
+/// Whether there is no event without a value of this source.
+const fn is_must(options: &Options) -> bool {
+    matches!(options, Options::Coded { must: true })
 }
 
 fn some_text(text: &str) -> Option<String> {

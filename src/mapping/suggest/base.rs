@@ -46,7 +46,12 @@ pub(super) fn phone_use(mapping: &Mapping, text: &str) -> Option<PhoneUse> {
     match word(mapping, Output::Phone, text) {
         Word::Means(Code::Phone(usage)) => Some(*usage),
         Word::Means(
-            Code::Status(_) | Code::Event(_) | Code::Flag(_) | Code::Text(_) | Code::Nothing,
+            Code::Status(_)
+            | Code::Event(_)
+            | Code::Participation(_)
+            | Code::Flag(_)
+            | Code::Text(_)
+            | Code::Nothing,
         )
         | Word::Unknown => None,
     }
@@ -168,6 +173,7 @@ pub(super) fn plain_phones(mapping: &Mapping) -> Option<Vec<String>> {
                     && xtn.preferred == usual.preferred
             }
             Options::None
+            | Options::Coded { .. }
             | Options::Ids(_)
             | Options::Time { .. }
             | Options::Duration { .. }

@@ -108,7 +108,7 @@ impl Reading {
             Outcome::Failed(Error::Unreadable { field, path }) => {
                 (Came::Unreadable(*field, path.clone()), None)
             }
-            Outcome::Failed(Error::TooMany { .. }) => (Came::TooMany, None),
+            Outcome::Failed(Error::TooMany { .. } | Error::TooLarge) => (Came::TooMany, None),
         };
         let value = |field: fn(&Claim) -> &Field<LocalTime>| {
             claim.and_then(|claim| field(claim).value()).map(|time| Moment {

@@ -33,6 +33,9 @@ use crate::telemetry::Metrics;
 /// How often a change is tried against what others change at the same time.
 const ROUNDS_MAX: usize = 3;
 
+/// The system that mappings give to ids of resources.
+const FHIR_SYSTEM: &str = "fhir";
+
 /// A future of a trait's method.
 pub type Telling<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
@@ -374,9 +377,9 @@ const fn method_of(method: write::Method) -> Method {
 
 /// What the patient is called at the server, as far as it is known.
 fn patient_references(appointment: &Appointment) -> Vec<String> {
-    let patient = &appointment.patient;
-    let ids = patient.ids.iter().map(|id| &id.value).chain(&patient.id);
-    ids.map(|id| format!("Patient/{id}")).collect()
+    // A record number is no id of a resource.
+    let ids = appointment.patient.ids.iter().filter(|id| id.system == FHIR_SYSTEM);
+    ids.map(|id| format!("Patient/{}", id.value)).collect()
 }
 
 fn refused(code: &str) -> Report {
