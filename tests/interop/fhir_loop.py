@@ -44,7 +44,7 @@ def subscribed(play):
         return row.get("is_imported") and (row.get("subscription") or {}).get("status") == "active"
 
     until(is_known, "query servers tells of an active subscription")
-    pass  # TEMP
+    check("active" in play.run("query", "servers"), "query servers shows the subscription")
 
 
 def a_life(play):
