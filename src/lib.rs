@@ -43,7 +43,7 @@
 //! | [`inbound`] | MLLP listeners, Twilio's webhooks, the poll behind them |
 //! | [`outbound`] | a lane each: texts, and every HL7 destination |
 //! | [`http`] | webhooks, API, health, metrics |
-//! | [`sim`] | stand-ins: an EHR, patients' phones, and a world of both around the daemon |
+//! | [`sim`] | stand-ins: an EHR by MLLP and by FHIR, patients' phones, and a world of them around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
 //! | [`app`], [`cli`] | composition, commands |
 //!
