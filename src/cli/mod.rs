@@ -13,6 +13,7 @@ mod query;
 mod replay;
 mod run;
 mod send;
+mod simulate;
 mod store;
 
 use std::ffi::OsString;
@@ -84,6 +85,8 @@ enum Command {
     Remind(replay::Remind),
     /// Look after the store
     Store(store::Arguments),
+    /// Run a stand-in alone: an EHR, or the patients' phones
+    Simulate(simulate::Arguments),
 }
 
 /// Runs a command; the process's exit code comes out.
@@ -108,6 +111,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Remind(arguments) => replay::remind(&arguments),
         Command::Store(arguments) => store::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

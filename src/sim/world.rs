@@ -22,11 +22,11 @@ use crate::sms::sid::AccountSid;
 use crate::store::{Memory, Store};
 
 /// The stand-in's account; made up, and good for nothing elsewhere.
-const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
 /// Its token, which is no secret: both ends of it are on this machine.
-const AUTH_TOKEN: &str = "demo-token-of-the-stand-in";
+pub const AUTH_TOKEN: &str = "demo-token-of-the-stand-in";
 /// The practice's number, from the range that is kept free for such uses.
-const PRACTICE_NUMBER: &str = "+15105550100";
+pub const PRACTICE_NUMBER: &str = "+15105550100";
 
 /// How often another port is tried.
 const BIND_TRIES_MAX: u32 = 20;
