@@ -31,7 +31,6 @@ pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
 pub const AUTH_TOKEN: &str = "demo-token-of-the-stand-in";
 /// The practice's number, from the range that is kept free for such uses.
 pub const PRACTICE_NUMBER: &str = "+15105550100";
-<<<<<<< HEAD
 
 /// The name of the EHR in the settings, as a feed and as a destination.
 const FEED: &str = "main-ehr";
@@ -43,8 +42,6 @@ const HOOK_SECRET: &str = "demo-secret-of-the-stand-in";
 const LOOKS_MAX: u32 = 1_000;
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-=======
->>>>>>> sim
 
 /// How often another port is tried.
 const BIND_TRIES_MAX: u32 = 20;

@@ -135,7 +135,8 @@ impl Stage {
 
     /// Waits until the daemon has heard the EHR's own word of a wish.
     async fn settled(&self) {
-        self.known(|row| row.pointer("/wish/state").is_some_and(|state| state == "reflected")).await;
+        self.known(|row| row.pointer("/wish/state").is_some_and(|state| state == "reflected"))
+            .await;
     }
 
     /// Waits until the daemon knows an appointment in this status.

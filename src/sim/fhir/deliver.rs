@@ -29,11 +29,8 @@ const MADE_UP: &str = "made-up";
 /// A notification that was sent, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-<<<<<<< HEAD
     /// When it was made up.
     pub at: Timestamp,
-=======
->>>>>>> sim
     /// The subscription's id.
     pub subscription: String,
     /// `handshake`, `heartbeat`, `event-notification`, or `criteria` for that of an R4 criteria
@@ -234,10 +231,7 @@ impl State {
         let mut headers = letter.headers;
         headers.extend(self.credentials(id, channel, &body, forgery));
         let delivery = Delivery {
-<<<<<<< HEAD
             at: now,
-=======
->>>>>>> sim
             subscription: id.to_owned(),
             kind: kind.to_owned(),
             method: letter.method.to_owned(),

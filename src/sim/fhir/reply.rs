@@ -7,10 +7,7 @@ use serde_json::Value;
 
 use super::state::Request;
 use super::wire::{FHIR_JSON, outcome};
-<<<<<<< HEAD
 use crate::clock::Timestamp;
-=======
->>>>>>> sim
 
 /// How much of a body is remembered.
 const REMEMBERED_BYTES_MAX: usize = 256 * 1024;
@@ -48,18 +45,11 @@ impl Asked {
     }
 
     /// As it is remembered.
-<<<<<<< HEAD
     pub(super) fn request(&self, at: Timestamp) -> Request {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let body = self.body.get(..REMEMBERED_BYTES_MAX).unwrap_or(&self.body);
         Request {
             at,
-=======
-    pub(super) fn request(&self) -> Request {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let body = self.body.get(..REMEMBERED_BYTES_MAX).unwrap_or(&self.body);
-        Request {
->>>>>>> sim
             method: self.method.clone(),
             path: self.path.clone(),
             query: self.query.clone(),

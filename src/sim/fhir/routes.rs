@@ -35,12 +35,8 @@ pub(super) async fn serve(State(core): State<Arc<Core>>, request: Request) -> Re
     if let Some(name) = asked.path.strip_prefix("/_") {
         return control::serve(&core, name, &asked).await;
     }
-<<<<<<< HEAD
     let now = core.clock.now();
     let number = core.change(|state| state.asked(asked.request(now)));
-=======
-    let number = core.change(|state| state.asked(asked.request()));
->>>>>>> sim
     let fault = core.change(|state| {
         if state.knobs.down {
             return Some((Answer::Closed, false));

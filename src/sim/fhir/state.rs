@@ -20,11 +20,8 @@ pub const REMEMBERED_MAX: usize = 10_000;
 /// A request that was made to the stand-in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
-<<<<<<< HEAD
     /// When it came.
     pub at: Timestamp,
-=======
->>>>>>> sim
     /// The method.
     pub method: String,
     /// The path, as in `/fhir/Appointment/1`.

@@ -27,13 +27,9 @@ async fn appointments_are_found_by_their_parameters() {
         ("status:not=booked", &[]),
         ("date=ge2026-12-05&date=lt2026-12-07", &["visit-2"]),
         ("date=2026-12-04", &["visit-1"]),
-<<<<<<< HEAD
-        ("date=2026-12", &all[..2]),
-=======
         ("date=2026-12", &all),
         ("date=2026", &all),
         ("date=2026-11", &[]),
->>>>>>> sim
         ("date=eq2026-12-04T18:00:00Z", &["visit-1"]),
         ("date=gt2026-12-04T18:00:00Z", &["visit-2", "visit-3"]),
         ("date=le2026-12-04T12:00:00-06:00", &["visit-1"]),
