@@ -101,6 +101,13 @@ fn legible(row: &Value) -> Value {
                 let parts = parts.iter().filter(|(_, part)| part.is_string());
                 plain.extend(parts.map(|(part, value)| (format!("{name}.{part}"), value.clone())));
             }
+            // How the subscription is, before whatever else is known of it.
+            ("subscription", Value::Object(parts)) => {
+                let shown = ["status", "end", "failures"].into_iter();
+                plain.extend(shown.filter_map(|part| {
+                    Some((format!("{name}.{part}"), parts.get(part)?.clone()))
+                }));
+            }
             ("ids" | "timers" | "about", _) => {}
             _ => {
                 plain.insert(name.clone(), value.clone());

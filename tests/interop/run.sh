@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Plays the loop, and every form of write-back, with programs that nobody here wrote; installs them
-# into FOLDER, or into a temporary one, in these versions.
+# Plays the loop, over HL7 v2 and FHIR, and every form of write-back, with programs that nobody here
+# wrote; installs them into FOLDER, or into a temporary one, in these versions.
 #
 # Usage: tests/interop/run.sh APPOINTD [FOLDER]
 set -euo pipefail
+export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 appointd=$1
@@ -25,3 +26,18 @@ if [[ ! -d $folder/node/node_modules/node-hl7-client ]]; then
 fi
 "$folder/venv/bin/python" "$here/loop.py" "$appointd" "$folder/node"
 "$folder/venv/bin/python" "$here/write_back.py" "$appointd"
+
+peer=$(realpath -m "$here/../../../shared/tools/fhir-peer/server.mjs")
+if [[ ! -e $peer ]]; then
+  echo "skipped: the loop over FHIR; there is no $peer"
+  exit 0
+fi
+if ! cmp -s "$here/package.json" "$folder/fhir/installed.json"; then
+  mkdir -p "$folder/fhir"
+  cp "$here/package.json" "$folder/fhir/"
+  # The server needs Node.js 22, which comes along.
+  (cd "$folder/fhir" && npm install --silent --no-audit --no-fund --ignore-scripts)
+  cp "$here/package.json" "$folder/fhir/installed.json"
+fi
+cp "$peer" "$here/validate.mjs" "$folder/fhir/"
+"$folder/venv/bin/python" "$here/fhir_loop.py" "$appointd" "$folder/fhir"

@@ -64,6 +64,8 @@ impl Follower {
             compare_at: self.options.compare_at.map(|time| (time, self.options.zone)),
             always_all: !self.options.ways.actors.is_empty(),
         };
+        // What a server told while nobody listened is lost: it gives up long before the next search.
+        self.desk.report(FeedReport::Behind).await;
         let mut failures = 0;
         loop {
             let now = self.desk.clock.now();
