@@ -1,10 +1,11 @@
+//! Which lines of the log can never be had.
+
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use appointd_fhir::client::{Client, LOG_TARGET, Method, Request, Settings};
 use appointd_fhir::transport::{Roots, Transport, http_client};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 
@@ -13,19 +14,11 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }
 
@@ -34,7 +27,9 @@ fn shown(level: &str, is_discreet: bool) -> String {
     let lines = Lines::default();
     let (filter, _handle) = reload::Layer::new(EnvFilter::try_new(level).unwrap());
     let discretion = is_discreet.then(discretion);
-    let writer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(lines.clone());
+    let made = lines.clone();
+    let writer = tracing_subscriber::fmt::layer().with_ansi(false);
+    let writer = writer.with_writer(move || made.clone());
     let subscriber = tracing_subscriber::registry().with(filter).with(discretion).with(writer);
     tracing::subscriber::with_default(subscriber, || {
         tracing::info!("The lane asks");

@@ -128,6 +128,51 @@ fn recorded_messages_are_mapped_compared_and_covered() {
 }
 
 /// A day of three bookings in a store that is left behind.
+#[test]
+fn resources_are_mapped_entry_by_entry_whatever_they_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let visit = |id: &str, status: &str| json!({"resourceType": "Appointment", "id": id, "status": status, "start": "2026-12-01T15:30:00Z"});
+    let lines = format!("{}\n{{broken\n{}\n", visit("a1", "booked"), visit("a2", "cancelled"));
+    write(&folder, "lines.ndjson", &lines);
+    let told = map(&folder, &["lines.ndjson"]);
+    let read = rows(&told);
+    assert_eq!(read[0]["appointment"]["id"], "a1");
+    assert_eq!(read[0]["source"]["mapping"], "fhir-r4");
+    assert_eq!(read[1]["fault"], "entry 2: it is no JSON");
+    assert_eq!(read[2]["event"], "CANCELED");
+    assert_eq!(told.status.code(), Some(1), "one of them is a fault");
+
+    let notification = json!({"resourceType": "Bundle", "type": "history", "entry": [
+        {"resource": {"resourceType": "SubscriptionStatus", "type": "event-notification"}},
+        {"resource": visit("a3", "booked"), "request": {"method": "PUT", "url": "Appointment/a3"}},
+        {"request": {"method": "DELETE", "url": "Appointment/a4"}}]});
+    write(&folder, "all.json", &json!([visit("a5", "noshow"), notification]).to_string());
+    let told = map(&folder, &["--explain", "--mapping", "fhir-r5", "all.json"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let read = rows(&told);
+    let events: Vec<_> = read.iter().map(|row| &row["event"]).collect();
+    assert_eq!(json!(events), json!(["NOSHOWED", null, "BOOKED", "CANCELED"]));
+    assert_eq!(read[1]["code"], "entry_passed");
+    assert_eq!(read[1]["reason"], "entry 1: it tells of a subscription, not of an appointment");
+    assert_eq!(read[3]["suppressed"], "the appointment was deleted at the server");
+    assert_eq!(
+        read[2]["explain"]["appointment.start"]["taken"][0]["position"],
+        "Appointment.start"
+    );
+
+    write(&folder, "none.json", r#"{"resourceType": "Bundle", "entry": []}"#);
+    let told = map(&folder, &["none.json"]);
+    assert_eq!(rows(&told)[0]["reason"], "there is no appointment in the bundle");
+    let told = map(&folder, &["--diff", "fhir-r4", "fhir-canvas", "all.json"]);
+    let summary = String::from_utf8(told.stderr).unwrap();
+    assert!(summary.contains("4 message(s) compared: "), "{summary}");
+    assert!(!summary.contains("passed over"), "{summary}");
+    let told = map(&folder, &["--coverage", "--mapping", "fhir-r4", "all.json"]);
+    let uses = rows(&told);
+    let row = uses.iter().find(|row| row["of"] == "appointment.replaces").unwrap();
+    assert_eq!((&row["finding"], &row["messages"]), (&json!("unused_rule"), &json!(3)));
+}
+
 fn record(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -51,7 +51,7 @@ struct EhrArguments {
     /// Where write-backs are taken by MLLP; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     mllp: SocketAddr,
-    /// An MLLP listener that is sent the appointments at the start, as SIU^S12
+    /// An MLLP listener that is sent two bookings at the start, as SIU^S12
     #[arg(long, value_name = "HOST:PORT")]
     feed: Option<SocketAddr>,
     /// The version of FHIR

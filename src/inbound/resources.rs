@@ -42,7 +42,10 @@ impl Intake {
             Ok(resources) => {
                 let resources = resources.iter();
                 resources
-                    .map(|resource| self.resource(resource, raw.clone(), arrival, now))
+                    .map(|read| match read {
+                        Ok(resource) => self.resource(resource, raw.clone(), arrival, now),
+                        Err(refusal) => self.unread(raw.clone(), arrival, refusal.to_string()),
+                    })
                     .collect()
             }
         }
@@ -59,7 +62,11 @@ impl Intake {
             Err(refusal) => fault(refusal.to_string()),
             Ok(resources) => resources
                 .iter()
-                .flat_map(|resource| {
+                .flat_map(|read| {
+                    let resource = match read {
+                        Ok(resource) => resource,
+                        Err(refusal) => return fault(refusal.to_string()),
+                    };
                     let chosen = live.mapping.of(resource, &self.source);
                     explained(chosen, resource.into(), &self.site(&live), now)
                 })

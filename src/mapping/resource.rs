@@ -283,13 +283,10 @@ impl Opened {
         {
             return self.deletion(number, url, &entry);
         }
-        let resource = match entry.remove("resource") {
-            Some(resource @ Value::Object(_)) => resource,
-            Some(_) | None => {
-                let says = ["fullUrl", "request", "response", "id"];
-                let is_hint = says.iter().any(|name| entry.contains_key(*name));
-                return self.pass(number, if is_hint { Why::Hint } else { Why::Empty });
-            }
+        let Some(resource @ Value::Object(_)) = entry.remove("resource") else {
+            let says = ["fullUrl", "request", "response", "id"];
+            let is_hint = says.iter().any(|name| entry.contains_key(*name));
+            return self.pass(number, if is_hint { Why::Hint } else { Why::Empty });
         };
         match kind(&resource) {
             "" => self.pass(number, Why::Type),

@@ -66,7 +66,7 @@ pub(super) enum Options {
         unit: Unit,
     },
     Parts(Parts),
-    Phones(Xtn),
+    Phones(Box<Xtn>),
 }
 
 /// Where the parts of a value stand in a repetition.
@@ -263,7 +263,7 @@ impl Options {
             Kind::Parts(["id", ..]) => Self::Parts(Parts::usual(3, reads)),
             // XPN.
             Kind::Parts(_) => Self::Parts(Parts::usual(2, reads)),
-            Kind::Phones | Kind::Callback => Self::Phones(Xtn::usual(reads)),
+            Kind::Phones | Kind::Callback => Self::Phones(Box::new(Xtn::usual(reads))),
             Kind::Coded { .. } => Self::Coded { must: false },
             Kind::Text | Kind::Language => Self::None,
         }
@@ -296,7 +296,7 @@ impl Options {
                 let each = said.into_iter().map(Option::unwrap_or_default).collect();
                 Self::Parts(if is_usual { usual } else { Parts { each, full } })
             }
-            (Kind::Phones | Kind::Callback, _) => Self::Phones(Xtn::read(table)),
+            (Kind::Phones | Kind::Callback, _) => Self::Phones(Box::new(Xtn::read(table))),
             (_, usual) => usual,
         }
     }

@@ -231,7 +231,7 @@ impl<'m> View<'m> {
     pub(super) fn element(&self, found: &Found<'m>) -> Option<String> {
         match &self.body {
             Body::Hl7(_) => None,
-            Body::Json(_) => fhirpath::locate(found.home?, found.node?),
+            Body::Json(_) => fhirpath::locate(found.home?.resource, found.node?),
         }
     }
 }

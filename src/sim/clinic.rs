@@ -2,7 +2,7 @@
 //!
 //! What a visitor of the demo does is the same for both; only the lines between EHR and daemon differ.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDateTime;
 use serde_json::{Value, json};
@@ -25,6 +25,17 @@ pub enum Clinic {
 pub struct FhirClinic {
     server: Server,
     zone: Zone,
+    /// What went over the wire, in the order in which it was seen to have been answered: the clock may
+    /// stand still meanwhile.
+    lines: Mutex<Seen>,
+}
+
+/// What has been taken down so far, and how far that is.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: Vec<Line>,
+    requests: usize,
+    deliveries: usize,
 }
 
 /// Whether a request is worth showing: searches and questions about the subscription come all day.
@@ -47,7 +58,7 @@ impl FhirClinic {
             "resourceType": "Practitioner", "id": "frances",
             "name": [{ "family": "Diaz", "given": ["Frances"] }],
         }))?;
-        Ok(Arc::new(Self { server, zone }))
+        Ok(Arc::new(Self { server, zone, lines: Mutex::default() }))
     }
 
     /// The server.
@@ -142,24 +153,43 @@ impl FhirClinic {
     }
 
     fn transcript(&self) -> Vec<Line> {
-        let answered = |status: Option<u16>| status.map_or_else(String::new, |s| s.to_string());
-        let told = self.server.deliveries().into_iter().map(|delivery| Line {
-            from: "ehr",
-            at: delivery.at,
-            trigger: format!("{} {}", delivery.kind, delivery.focus.join(" ")).trim().to_owned(),
-            text: pretty(&delivery.body),
-            answer: answered(delivery.status),
-        });
-        let asked = self.server.requests().into_iter().filter(is_shown).map(|request| Line {
-            from: "appointd",
-            at: request.at,
-            trigger: format!("{} {}", request.method, request.path.trim_start_matches("/fhir/")),
-            text: pretty(&request.body),
-            answer: answered(request.status),
-        });
-        let mut lines: Vec<Line> = told.chain(asked).collect();
-        lines.sort_by_key(|line| line.at);
-        lines
+        let mut seen = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.server.deliveries();
+        for delivery in told.iter().skip(seen.deliveries) {
+            let Some(status) = delivery.status else { break };
+            seen.deliveries += 1;
+            let line = Line {
+                from: "ehr",
+                at: delivery.at,
+                trigger: format!("{} {}", delivery.kind, delivery.focus.join(" "))
+                    .trim()
+                    .to_owned(),
+                text: pretty(&delivery.body),
+                answer: status.to_string(),
+            };
+            seen.lines.push(line);
+        }
+        let asked = self.server.requests();
+        for request in asked.iter().skip(seen.requests) {
+            let Some(status) = request.status else { break };
+            seen.requests += 1;
+            if !is_shown(request) {
+                continue;
+            }
+            let line = Line {
+                from: "appointd",
+                at: request.at,
+                trigger: format!(
+                    "{} {}",
+                    request.method,
+                    request.path.trim_start_matches("/fhir/")
+                ),
+                text: pretty(&request.body),
+                answer: status.to_string(),
+            };
+            seen.lines.push(line);
+        }
+        seen.lines.clone()
     }
 }
 

@@ -205,7 +205,7 @@ fn what_was_fetched_later_is_laid_beside() {
     assert_eq!(family(&alone), Value::Null);
     let fetched =
         Beside::new([(Some("https://one.example/fhir/Patient/p1".to_owned()), patient())]);
-    assert_eq!(family(&alone.clone().with(fetched.into())), "Doe");
+    assert_eq!(family(&alone.with(fetched.into())), "Doe");
     assert_eq!(Resource::new(json!({"id": "a1"})).err(), Some(NoResource::Type));
     let odd = json!({"resourceType": "Appointment", "id": " a1 ", "meta": {"versionId": 3}});
     let mapping = lookup("fhir-r4").unwrap();

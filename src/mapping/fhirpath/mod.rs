@@ -92,6 +92,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use beside::Beside;
+pub(in crate::mapping) use entry::Home;
 pub(in crate::mapping) use locate::locate;
 pub(in crate::mapping) use resolve::Name;
 pub(in crate::mapping) use variables::{VARIABLES_DEEP_MAX, Variables};
@@ -151,13 +152,20 @@ pub(in crate::mapping) struct Context<'c, 'v> {
     pub(in crate::mapping) now: Option<Timestamp>,
 }
 
+impl<'v> Context<'_, 'v> {
+    /// The whole resource, with its address.
+    const fn home(&self) -> Home<'v> {
+        Home { resource: self.root, url: self.url }
+    }
+}
+
 /// What a path finds, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::mapping) struct Hit<'v> {
     /// What.
     pub(in crate::mapping) item: Item<'v>,
-    /// The resource in which it stands; of a contained one that which contains it.
-    pub(in crate::mapping) home: &'v Value,
+    /// In which resource.
+    pub(in crate::mapping) home: Home<'v>,
 }
 
 /// What a path finds.
@@ -215,7 +223,7 @@ impl Path {
         &self,
         context: &Context<'_, 'v>,
     ) -> Result<Vec<Hit<'v>>, TooMuch> {
-        self.find_from(context.root, context.root, context)
+        self.find_from(context.root, context.home(), context)
     }
 
     /// What stands at the path from a node on, which stands in the resource `home`.
@@ -226,7 +234,7 @@ impl Path {
     pub(in crate::mapping) fn find_from<'v>(
         &self,
         node: &'v Value,
-        home: &'v Value,
+        home: Home<'v>,
         context: &Context<'_, 'v>,
     ) -> Result<Vec<Hit<'v>>, TooMuch> {
         let found = Evaluation::new(*context).run(&self.expression, node, home)?;

@@ -40,6 +40,28 @@ fn a_reference_to_another_server_is_not_answered_by_this_one() {
 }
 
 #[test]
+fn a_reference_within_another_servers_resource_is_that_servers() {
+    let at = |url: &str| Some(url.to_owned());
+    let role = json!({"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "Practitioner/d"}});
+    let doctor = |family: &str| json!({"resourceType": "Practitioner", "id": "d", "name": [{"family": family}]});
+    let root = json!({"resourceType": "Appointment", "id": "x"});
+    let path =
+        "'https://two.example/PractitionerRole/r'.resolve().practitioner.resolve().name.family";
+    for (url, expected) in [
+        ("https://two.example/Practitioner/d", json!(["Diaz"])),
+        ("https://one.example/Practitioner/d", json!([])),
+    ] {
+        let beside = [Arc::new(Beside::new([
+            (at("https://two.example/PractitionerRole/r"), role.clone()),
+            (at(url), doctor("Diaz")),
+        ]))];
+        let context =
+            Context { url: Some("https://one.example/Appointment/x"), ..context(&root, &beside) };
+        assert_eq!(found_in(path, &context), expected, "{url}");
+    }
+}
+
+#[test]
 fn two_that_differ_under_one_name_are_none() {
     let slot = |status: &str| (None, json!({"resourceType": "Slot", "id": "a", "status": status}));
     let root = json!({"resourceType": "Appointment"});

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Item;
 use super::beside::{Answer, REFERENCE_BYTES_MAX, bare, text};
-use super::entry::Entry;
+use super::entry::{Entry, Home};
 use super::evaluate::{Evaluation, Found};
 use super::work::TooMuch;
 
@@ -19,7 +19,7 @@ impl<'v> Evaluation<'_, 'v> {
             return Ok(None);
         };
         if let Some(id) = reference.strip_prefix('#') {
-            let found = self.contained(entry.home, id)?;
+            let found = self.contained(entry.home.resource, id)?;
             return Ok(found.map(|found| Entry::at_home(Item::Node(found), entry.home)));
         }
         let reference = bare(reference);
@@ -31,32 +31,15 @@ impl<'v> Evaluation<'_, 'v> {
             if let Some(name) = name {
                 let answer = beside.by_name(name.whole);
                 by_name.hear(match answer {
-                    Answer::One(_, Some(url)) if !self.is_of_host(name, url) => Answer::None,
+                    Answer::One(_, Some(url)) if !is_of_host(name, url, entry.home.url) => {
+                        Answer::None
+                    }
                     Answer::One(..) | Answer::Several | Answer::None => answer,
                 });
             }
         }
-        let found = if by_url.is_offered { by_url.resource } else { by_name.resource };
+        let found = if by_url.is_offered { by_url.home } else { by_name.home };
         Ok(found.map(Entry::resource))
-    }
-
-    /// Whether what has this address can be meant by a reference: one of another host is another
-    /// resource, whatever its id.
-    fn is_of_host(&self, name: Name<'_>, url: &str) -> bool {
-        if !is_web(url) {
-            return true;
-        }
-        // An absolute reference would have been found by its address.
-        if name.is_absolute {
-            return false;
-        }
-        let base = |url: &'_ str| url.strip_suffix(name.whole).map(str::to_owned);
-        let own = self.context.url.filter(|url| is_web(url));
-        let own = own.and_then(|url| Some(url.strip_suffix(Name::of(url)?.whole)?.to_owned()));
-        match (own, base(url)) {
-            (Some(own), Some(other)) => own == other,
-            (None, _) | (_, None) => true,
-        }
     }
 
     fn contained(&mut self, home: &'v Value, id: &str) -> Result<Option<&'v Value>, TooMuch> {
@@ -68,10 +51,10 @@ impl<'v> Evaluation<'_, 'v> {
         for resource in contained.into_iter().flatten() {
             self.work.spend(1)?;
             if text(resource, "id") == Some(id) {
-                only.offer(resource);
+                only.offer(resource, None);
             }
         }
-        Ok(only.resource)
+        Ok(only.home.map(|home| home.resource))
     }
 
     /// The ids that references name, or those of references to one type; nothing for what has no
@@ -98,6 +81,24 @@ impl<'v> Evaluation<'_, 'v> {
 fn reference<'a>(entry: &'a Entry<'_>) -> Option<&'a str> {
     let Item::Node(node @ Value::Object(_)) = entry.item else { return entry.text() };
     text(node, "reference")
+}
+
+/// Whether what has this address can be meant by a reference that stands in a resource with that
+/// address: one of another host is another resource, whatever its id.
+fn is_of_host(name: Name<'_>, url: &str, home: Option<&str>) -> bool {
+    if !is_web(url) {
+        return true;
+    }
+    // An absolute reference would have been found by its address.
+    if name.is_absolute {
+        return false;
+    }
+    let home = home.filter(|home| is_web(home));
+    let own = home.and_then(|home| home.strip_suffix(Name::of(home)?.whole));
+    match (own, url.strip_suffix(name.whole)) {
+        (Some(own), Some(other)) => own == other,
+        (None, _) | (_, None) => true,
+    }
 }
 
 fn is_web(url: &str) -> bool {
@@ -146,22 +147,22 @@ impl<'a> Name<'a> {
 #[derive(Default)]
 struct Only<'v> {
     is_offered: bool,
-    resource: Option<&'v Value>,
+    home: Option<Home<'v>>,
 }
 
 impl<'v> Only<'v> {
-    fn offer(&mut self, resource: &'v Value) {
-        let is_repeated = self.resource.is_some_and(|known| known == resource);
-        self.resource = (!self.is_offered || is_repeated).then_some(resource);
+    fn offer(&mut self, resource: &'v Value, url: Option<&'v str>) {
+        let is_repeated = self.home.is_some_and(|known| known.resource == resource);
+        self.home = (!self.is_offered || is_repeated).then_some(Home { resource, url });
         self.is_offered = true;
     }
 
     fn hear(&mut self, answer: Answer<'v>) {
         match answer {
             Answer::None => {}
-            Answer::One(resource, _) => self.offer(resource),
+            Answer::One(resource, url) => self.offer(resource, url),
             Answer::Several => {
-                self.resource = None;
+                self.home = None;
                 self.is_offered = true;
             }
         }

@@ -13,6 +13,7 @@ mod read;
 use std::borrow::Cow;
 use std::fmt;
 
+use super::fhirpath::Home;
 use super::lines::{Line, Lines};
 use super::table::Folded;
 use crate::hl7::{Message, SegmentName};
@@ -141,7 +142,7 @@ pub(super) struct Found<'m> {
     /// What stands there in JSON, unless it was computed.
     pub(super) node: Option<&'m serde_json::Value>,
     /// The resource of JSON in which it stands.
-    pub(super) home: Option<&'m serde_json::Value>,
+    pub(super) home: Option<Home<'m>>,
 }
 
 impl<'m> Found<'m> {
