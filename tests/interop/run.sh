@@ -16,7 +16,7 @@ fi
 
 if ! cmp -s "$here/requirements.txt" "$folder/venv/requirements.txt"; then
   python3 -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+  "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$folder/venv/"
 fi
 if [[ ! -d $folder/node/node_modules/node-hl7-client ]]; then
