@@ -103,10 +103,10 @@ fn legible(row: &Value) -> Value {
             }
             // How the subscription is, before whatever else is known of it.
             ("subscription", Value::Object(parts)) => {
-                let shown = ["status", "end", "failures"].into_iter();
-                plain.extend(shown.filter_map(|part| {
-                    Some((format!("{name}.{part}"), parts.get(part)?.clone()))
-                }));
+                for part in ["status", "end", "failures"] {
+                    let value = parts.get(part).cloned();
+                    plain.extend(value.map(|value| (format!("{name}.{part}"), value)));
+                }
             }
             ("ids" | "timers" | "about", _) => {}
             _ => {
@@ -144,4 +144,23 @@ fn what(cause: &Value) -> String {
         return format!("operator: {}", text("/operator/action"));
     }
     cause.as_str().unwrap_or("").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_says_how_a_subscription_is() {
+        let row = json!({
+            "server": "fhir-ehr",
+            "subscription": { "id": "7", "status": "active", "made_for": "x", "failures": 0 },
+        });
+        let shown = json!({
+            "server": "fhir-ehr",
+            "subscription.status": "active",
+            "subscription.failures": 0,
+        });
+        assert_eq!(legible(&row), shown);
+    }
 }
