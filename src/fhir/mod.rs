@@ -8,7 +8,7 @@
 //!
 //! On the path of a notification: [`signature`] over the raw bytes first, then [`notification`],
 //! which gives hints of what changed. What is read in answer to a hint, by [`page`] or singly, is
-//! told from what is known by [`resource`], completed by [`reference`], and kept as a Bundle.
+//! told from what is known by [`resource`], completed by [`mod@reference`], and kept as a Bundle.
 
 mod address;
 mod json;
