@@ -46,7 +46,10 @@ def play_ways(play, twilio):
                 judge_responses(play, coming[name], staying[name], before)
             else:
                 judge_changes(coming[name], staying[name], before, name)
-        stale_test(play, relays["tests"], places["tests"])
+        for name, status in [("fhirpath", 412), ("tests", 400)]:
+            stale_patch(play, relays[name], places[name], name, status)
+        versions = {one.headers.get("if-match") for one in relays["tests"].found("PATCH", "/")}
+        check(versions == {None}, "tests: no version is ever named", versions)
         stale_put(play, relays["put"], places["put"])
         play.judge_end()
     play.judge_log()
@@ -85,17 +88,15 @@ def judge_responses(play, coming, staying, before):
         check(visit.now() == before[visit.id], "response: the appointment is left as it is")
 
 
-def stale_test(play, relay, place):
-    """Without a version, the test in the patch finds that the appointment has moved."""
+def stale_patch(play, relay, place, name, status):
+    """By its version, or by a test in the patch, the server finds that the appointment has moved."""
     visit = play.booked("Jane", place=place)
     meddle(relay, visit, **MOVED)
     play.reply(visit, "C")
     play.told(visit, "is now on", "at 2:30 PM")
     found = answers(relay, visit)
-    check(found == [400], "tests: a failed test is a stale write", found)
-    versions = [one.headers.get("if-match") for one in relay.found("PATCH", visit.target)]
-    check(versions == [None], "tests: no version is named", versions)
-    check(visit.participation() == "needs-action", "tests: nothing is confirmed at the new time")
+    check(found == [status], f"{name}: a stale write is refused with {status}", found)
+    check(visit.participation() == "needs-action", f"{name}: nothing is confirmed at the new time")
 
 
 def stale_put(play, relay, place):
