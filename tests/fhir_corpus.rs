@@ -1,7 +1,7 @@
 //! Notifications of real servers and of the specification, when the corpus stands beside the
 //! project: each is read for what it is.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,7 +7,7 @@
 //!
 //! On the path of a notification: [`signature`] over the raw bytes first, then [`notification`],
 //! which gives hints of what changed. What is read in answer to a hint, by [`page`] or singly, is
-//! told from what is known by [`resource`], completed by [`reference`], and kept as a bundle.
+//! told from what is known by [`resource`], completed by [`mod@reference`], and kept as a bundle.
 //!
 //! On the way out [`mod@write`] decides what a patient's wish amounts to, given the appointment as it
 //! was just read, and judges the server's answer; [`outcome`] reads what went wrong; [`subscription`]

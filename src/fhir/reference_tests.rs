@@ -286,7 +286,7 @@ proptest! {
                 let address = origins().address_of(want);
                 let places = ["https://ehr.example.org/", "https://mpi.example.org/fhir/"];
                 prop_assert!(places.iter().any(|place| address.starts_with(place)), "{}", address);
-                prop_assert!(!address.contains(".."), "{}", address);
+                prop_assert!(!address.split('/').any(|step| step == ".."), "{}", address);
                 prop_assert!(origins().permits(&address));
             }
         }

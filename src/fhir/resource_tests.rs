@@ -192,89 +192,34 @@ fn what_is_replaced_is_named_by_elements_or_extensions() {
     assert_eq!(replaces(&json!({"replaces": many})).len(), REPLACED_MAX);
 }
 
+/// Texts that mean something here, parted by blanks.
+const TEXTS: &str = "Appointment Patient PractitionerRole Bundle Parameters SubscriptionStatus Appointment/a1 \
+    #p # urn:uuid:1 https://evil.example/Patient/9 Patient/../9 2026-12-01T09:00:00-05:00 \
+    next type notification-event focus DELETE handshake event-notification replaced-by a1 \
+    match";
+
+/// Names of elements that are read here.
+const NAMES: &str = "resourceType id meta text div entry resource fullUrl request method url link relation \
+    parameter name part valueString valueReference reference participant actor contained \
+    identifier value notificationEvent focus type subscription slot schedule practitioner \
+    location other issue code search mode replaces extension";
+
 /// Any JSON, with names and texts that mean something here.
 pub(in crate::fhir) fn any_value() -> impl Strategy<Value = Value> {
-    let texts = [
-        "Appointment",
-        "Patient",
-        "PractitionerRole",
-        "Bundle",
-        "Parameters",
-        "SubscriptionStatus",
-        "Appointment/a1",
-        "#p",
-        "#",
-        "urn:uuid:1",
-        "https://evil.example/Patient/9",
-        "Patient/../9",
-        "2026-12-01T09:00:00-05:00",
-        "next",
-        "type",
-        "notification-event",
-        "focus",
-        "DELETE",
-        "handshake",
-        "event-notification",
-        "replaced-by",
-        "a1",
-        "",
-        "\u{0}é",
-        "match",
-    ];
-    let names = [
-        "resourceType",
-        "id",
-        "meta",
-        "text",
-        "div",
-        "entry",
-        "resource",
-        "fullUrl",
-        "request",
-        "method",
-        "url",
-        "link",
-        "relation",
-        "parameter",
-        "name",
-        "part",
-        "valueString",
-        "valueReference",
-        "reference",
-        "participant",
-        "actor",
-        "contained",
-        "identifier",
-        "value",
-        "notificationEvent",
-        "focus",
-        "type",
-        "subscription",
-        "slot",
-        "schedule",
-        "practitioner",
-        "location",
-        "other",
-        "issue",
-        "code",
-        "search",
-        "mode",
-        "replaces",
-        "extension",
-    ];
+    let words = |text: &'static str| prop::sample::select(text.split(' ').collect::<Vec<_>>());
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        prop::sample::select(texts.to_vec()).prop_map(Value::from),
+        words(TEXTS).prop_map(Value::from),
         ".{0,8}".prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 80, 8, move |inner| {
-        let name = prop::sample::select(names.to_vec());
+        let member = (words(NAMES), inner.clone());
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((name, inner), 0..8).prop_map(|members| {
+            prop::collection::vec(inner, 0..6).prop_map(Value::from),
+            prop::collection::vec(member, 0..8).prop_map(|members| {
                 members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
             }),
         ]

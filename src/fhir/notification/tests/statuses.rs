@@ -93,7 +93,7 @@ fn an_id_only_event_names_its_focus_in_any_way() {
         ] {
             let told = post(&notified(status.clone(), &[]));
             assert_eq!(targets(&told), [(appointment("a1"), Change::Unknown)], "{focus}");
-            let told = post(&notified(status, &[entry.clone()]));
+            let told = post(&notified(status, std::slice::from_ref(&entry)));
             assert_eq!(targets(&told), [(appointment("a1"), Change::Updated)], "{focus}");
             assert_eq!((told.kind, told.skipped, told.hints[0].number), (Kind::Events, 0, Some(7)));
             assert_eq!(told.hints[0].resource, None);
@@ -265,7 +265,7 @@ fn a_repetition_has_the_same_key_and_nothing_else_has() {
     let plain = notified(events(json!(null), 1, time(), "Appointment/a1"), &[]);
     let known = key(&plain);
     assert!(known.is_some());
-    assert_eq!(known, key(&plain.clone()));
+    assert_eq!(known, key(&plain));
     let later = json!("2026-11-20T11:31:00Z");
     for other in [
         notified(events(json!(null), 2, time(), "Appointment/a1"), &[]),
