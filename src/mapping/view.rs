@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::fhirpath::{self, Context, Hit, Item, TooMuch, Variables};
+use super::fhirpath::{self, Context, Hit, Item, TooMuch, Values, Variables};
 use super::lines::{Lines, Scope, Share};
 use super::path::Found;
 use super::resource::Resource;
@@ -61,6 +61,8 @@ pub(super) enum Body<'m> {
 pub(super) struct Sheet<'m> {
     pub(super) resource: &'m Resource,
     variables: &'m Variables,
+    /// What they give in what is looked at.
+    values: Values<'m>,
     now: Option<Timestamp>,
     scope: Scope,
     /// Whether a path wanted more than it may: then nothing that was read can be believed.
@@ -73,6 +75,7 @@ impl<'m> Sheet<'m> {
         Self {
             resource,
             variables: &NONE,
+            values: Values::none(),
             now: None,
             scope: Scope::default(),
             is_exceeded: Cell::new(false),
@@ -86,6 +89,7 @@ impl<'m> Sheet<'m> {
             beside: self.resource.beside(),
             hidden: &self.scope.hidden,
             variables: self.variables,
+            values: &self.values,
             now: self.now,
         }
     }
@@ -186,7 +190,11 @@ impl<'m> View<'m> {
     pub(super) fn narrow(&mut self, scope: Scope) {
         match &mut self.body {
             Body::Hl7(lines) => lines.narrow(scope),
-            Body::Json(sheet) => sheet.scope = scope,
+            Body::Json(sheet) => {
+                sheet.scope = scope;
+                sheet.values = Values::none();
+                sheet.values = sheet.variables.values(&sheet.context());
+            }
         }
     }
 

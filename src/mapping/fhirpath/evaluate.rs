@@ -75,6 +75,11 @@ impl<'c, 'v> Evaluation<'c, 'v> {
     }
 
     fn variable(&mut self, name: &str) -> Found<'v> {
+        if let Some(found) = self.context.values.get(name) {
+            let found = found.as_ref().map_err(|too_much| *too_much)?;
+            self.work.spend(found.iter().map(Entry::weight).sum())?;
+            return Ok(found.clone());
+        }
         let variables = self.context.variables;
         let Some(path) = variables.get(name).filter(|_| self.depth < VARIABLES_DEEP_MAX) else {
             return Ok(Vec::new());

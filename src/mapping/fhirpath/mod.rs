@@ -95,7 +95,7 @@ pub use beside::Beside;
 pub(in crate::mapping) use entry::Home;
 pub(in crate::mapping) use locate::locate;
 pub(in crate::mapping) use resolve::Name;
-pub(in crate::mapping) use variables::{VARIABLES_DEEP_MAX, Variables};
+pub(in crate::mapping) use variables::{VARIABLES_DEEP_MAX, Values, Variables};
 pub(in crate::mapping) use work::TooMuch;
 
 use evaluate::Evaluation;
@@ -148,6 +148,8 @@ pub(in crate::mapping) struct Context<'c, 'v> {
     pub(in crate::mapping) hidden: &'c [usize],
     /// What `%name` means.
     pub(in crate::mapping) variables: &'c Variables,
+    /// What is known already of what variables give.
+    pub(in crate::mapping) values: &'c Values<'v>,
     /// The time of the reading: `now()`.
     pub(in crate::mapping) now: Option<Timestamp>,
 }

@@ -123,6 +123,8 @@ fn variables_lead_on_from_the_whole_resource() {
     ] {
         let expected: Value = serde_json::from_str(expected).unwrap();
         assert_eq!(found_in(path, &context), expected, "{path}");
+        let values = variables.values(&context);
+        assert_eq!(found_in(path, &Context { values: &values, ..context }), expected, "{path}");
     }
     let depth = |name| variables.depth(name);
     assert_eq!([depth("patient"), depth("phones"), depth("round")], [Some(1), Some(2), None]);

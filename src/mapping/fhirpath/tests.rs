@@ -92,7 +92,8 @@ pub(super) fn beside() -> Beside {
 /// What a path is evaluated in, where nothing is said.
 pub(super) fn context<'v>(root: &'v Value, beside: &'v [Arc<Beside>]) -> Context<'static, 'v> {
     static NONE: Variables = Variables::none();
-    Context { root, url: None, beside, hidden: &[], variables: &NONE, now: None }
+    static KNOWN: Values<'static> = Values::none();
+    Context { root, url: None, beside, hidden: &[], variables: &NONE, values: &KNOWN, now: None }
 }
 
 fn found(path: &str, resource: &Value) -> Value {
