@@ -341,6 +341,15 @@ impl Running {
                 return Err(vec![format!("feed {} is gone; restart", intake.source)]);
             }
         }
+        let has_other_servers = {
+            let known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            known.fhir_servers != settings.fhir_servers
+        };
+        if has_other_servers {
+            warn!(
+                "Changed settings of FHIR servers are in force after a restart; mappings are now"
+            );
+        }
         // All that can fail comes before anything is in force.
         let choices = choices_of(settings)?;
         for acceptor in &self.acceptors {

@@ -71,9 +71,10 @@ pub(super) fn rooms(
     let allowed: Vec<&str> = server.allow_origins.iter().map(String::as_str).collect();
     let origins = Origins::new(&server.base_url, &allowed).map_err(|fault| told(&fault))?;
     let base = origins.base();
+    let tells = server.polling.first_import == settings::FirstImport::Notify;
     let intake = Arc::new(intake(server, live, shared.clock.now()));
     let all = || (shared.handle.clone(), shared.clock.clone(), Arc::clone(&shared.metrics));
-    let desk = Arc::new(Desk::new(client.clone(), origins, intake, all()));
+    let desk = Arc::new(Desk::new(client.clone(), origins, intake, tells, all()));
     let endpoint = match &server.notify {
         None => None,
         Some(notify) => {
@@ -303,7 +304,6 @@ fn searches(settings: &Settings, server: &FhirServer) -> follow::Options {
         overlap: TimeDelta::from_std(polling.overlap).unwrap_or(TimeDelta::minutes(5)),
         compare_at: polling.compare_deletions_at,
         zone: server.zone.unwrap_or(settings.rules.practice.zone),
-        tells_first_import: polling.first_import == settings::FirstImport::Notify,
     }
 }
 
@@ -374,7 +374,7 @@ fn watch_policy(model: Model, set: &settings::Subscription) -> sub::WatchPolicy 
     match model {
         // Without handshake a server starts it at once, or never does.
         Model::Criteria => sub::WatchPolicy {
-            requested_max: TimeDelta::seconds(10),
+            requested_max: TimeDelta::seconds(20),
             retry_min: TimeDelta::seconds(10),
             ..policy
         },

@@ -80,8 +80,11 @@ pub(super) fn compare(
     if instant(before) != instant(after) {
         return Some(EhrEvent::Rescheduled);
     }
+    // What the first feed calls places and people is no change of what another one called them.
+    let is_first_word =
+        !claim.is_of_state() && before.last_message.is_none() && !before.resources.is_empty();
     // Another place is news even when the visit is confirmed there.
-    if is_visibly_changed(before, after) {
+    if !is_first_word && is_visibly_changed(before, after) {
         return Some(EhrEvent::Modified);
     }
     let is_confirmed = before.status != after.status && after.status == Status::Confirmed;

@@ -2,7 +2,7 @@
 //!
 //! A phone may belong to a family; consent and conversation go by phone, reminder caps by patient.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,9 @@ pub struct Prompt {
     pub appointments: Vec<AppointmentKey>,
     /// When it was sent.
     pub at: Timestamp,
+    /// The starts that it told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<AppointmentKey, Timestamp>,
 }
 
 /// A numbered question: which appointment?

@@ -258,13 +258,16 @@ impl Talk<'_> {
             // Nobody else tells the practice.
             return self.task(TaskKind::EnterByHand, Some(after.key.clone()));
         };
+        // Which start the patient was told: a change that no text told of was not agreed to.
+        let prompt = self.contact.prompt.as_ref();
+        let told = prompt.and_then(|prompt| prompt.starts.get(&after.key).copied());
         let write_back = WriteBack {
             destination: destination.clone(),
             appointment: after.key.clone(),
             wish: kind,
             message: after.last_message,
             control_id: String::new(),
-            told_start: after.start.as_ref().map(|start| start.instant),
+            told_start: told.or_else(|| after.start.as_ref().map(|start| start.instant)),
         };
         self.decision.effects.push(Planned {
             effect: if is_server {

@@ -6,7 +6,9 @@
 
 use chrono::TimeDelta;
 
-use super::appointment::{Appointment, Disposition, Notice, Participation, TimerKind, WishKind};
+use super::appointment::{
+    Appointment, Disposition, Notice, Participation, Status, TimerKind, WishKind,
+};
 use super::claim::{Claim, EhrEvent};
 use super::compare::{compare, instant, is_older, reflect};
 use super::consent::spread;
@@ -50,7 +52,10 @@ pub fn decide(
         if !claim.is_of_state() {
             after.last_message = Some(scene.seq);
         }
-        after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
+        if !claim.is_second_voice() || before.is_none() {
+            // Two systems have two clocks: the first one's tells the order of its messages.
+            after.occurred_at = claim.occurred_at.min(now + AHEAD_MAX);
+        }
     }
     after.sharing.learn(claim.share);
     after.remember(scene.seq);
@@ -265,7 +270,8 @@ impl Turn<'_> {
 
     /// A resource that is off when it is seen first may have been so for long.
     fn is_first_heard_off(&self, after: &Appointment) -> bool {
-        self.before.is_none() && self.claim.is_of_state() && !after.status.is_open()
+        let is_off = !after.status.is_open() && after.status != Status::Pending;
+        self.before.is_none() && self.claim.is_of_state() && is_off
     }
 
     fn is_past(&self, after: &Appointment, event: EhrEvent) -> bool {

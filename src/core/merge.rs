@@ -194,6 +194,14 @@ pub(super) fn fill(after: &mut Appointment, claim: &Claim) {
     patient.family.fill(&mut after.patient.family);
     patient.phone.fill(&mut after.patient.phone);
     patient.language.fill(&mut after.patient.language);
+    if patient.deceased == Field::Value(true) {
+        // Nobody is late to say this; to take it back needs a newer word.
+        after.patient.deceased = true;
+    }
+    if let Some(resource) = &claim.appointment.resource {
+        let source = claim.origin.source.clone();
+        after.resources.entry(source).or_insert_with(|| resource.clone());
+    }
 }
 
 pub(super) fn add_ids(held: &mut Vec<Identifier>, said: &[Identifier]) {

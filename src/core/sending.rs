@@ -7,7 +7,7 @@ use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
-use super::effect::{Effect, Sms, Task, TaskKind, TextKind, WriteBack};
+use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::ids::OutboxId;
 use super::message::{Subject, render};
 use super::reason::Reason;
@@ -92,7 +92,7 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
                 return decision;
             }
             let contact = scene.contact(&sms.to);
-            decision.contacts.push(noted(contact, sms, now));
+            decision.contacts.push(noted(contact, sms, scene, now));
         }
         Effect::ReadFhir(_) => {}
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
@@ -126,11 +126,16 @@ fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Re
 }
 
 /// What the phone remembers of a text that leaves.
-fn noted(mut contact: Contact, sms: &Sms, now: Timestamp) -> Contact {
+fn noted(mut contact: Contact, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
     if sms.kind.asks() {
+        let start = |about: &About| {
+            let known = scene.appointments.get(&about.appointment)?;
+            Some((known.key.clone(), known.start.as_ref()?.instant))
+        };
         contact.prompt = Some(Prompt {
             appointments: sms.about.iter().map(|about| about.appointment.clone()).collect(),
             at: now,
+            starts: sms.about.iter().filter_map(start).collect(),
         });
         contact.question = None;
     }

@@ -205,7 +205,8 @@ impl View {
     ) -> Result<(), Error> {
         let mut range = Range::all(table);
         let mut scanned = 0;
-        while scanned < SCANNED_MAX {
+        // Rows of the future are looked through whole: what is gone at a server must be found.
+        while scanned < SCANNED_MAX || table == Table::Appointment {
             let page = self.store.scan(&range, PAGE, order)?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             range = match order {

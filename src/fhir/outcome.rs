@@ -164,6 +164,18 @@ pub fn of(value: &Value) -> Option<Outcome> {
     outcomes.reduce(|worst, next| if next.severity > worst.severity { next } else { worst })
 }
 
+/// Whether an answer says that there is no such resource. A proxy in front of a server that is being
+/// restarted says 404 too, but not in FHIR's words.
+#[must_use]
+pub fn says_gone(status: u16, body: &[u8]) -> bool {
+    let is_outcome = || {
+        let value: Option<Value> = serde_json::from_slice(body).ok();
+        let kind = value.as_ref().and_then(|value| value.get("resourceType")?.as_str());
+        kind == Some("OperationOutcome")
+    };
+    status == 410 || (status == 404 && is_outcome())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -196,9 +196,9 @@ fn entry(mut raw: Value) -> Entry {
     }
     let mode = raw.get("search").and_then(|search| json::text(search, "mode"));
     let is_match = match mode {
-        Some("match") => true,
         Some("include") => false,
-        _ => kind == "Appointment",
+        // Some servers call what they include a match.
+        Some(_) | None => kind == "Appointment",
     };
     let url = json::word(&raw, "fullUrl");
     let resource = raw.get_mut("resource").map(Value::take).unwrap_or_default();

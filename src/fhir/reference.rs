@@ -284,6 +284,10 @@ pub fn wanted(appointment: &Value, at_hand: &[&Value], origins: &Origins) -> Wan
         search.follow(actor, &home, &Kind::ACTORS, 1);
     }
     if search.needs_place {
+        // Where a server keeps the place that is none of the participants.
+        for item in json::each(appointment, "supportingInformation") {
+            search.follow(item, &home, &[Kind::Location], 1);
+        }
         for slot in json::each(appointment, "slot") {
             search.follow(slot, &home, &[Kind::Slot], 1);
         }

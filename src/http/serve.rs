@@ -12,12 +12,15 @@ use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::tls::{self, Acceptor};
 
+/// How many connections wait to be served at most.
+const SECURED_MAX: usize = 16;
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -32,7 +35,12 @@ pub async fn serve(
     connections_max: usize,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let listener = Port { socket, acceptor, places: Arc::new(Semaphore::new(connections_max)) };
+    let (secured, ready) = mpsc::channel(SECURED_MAX);
+    let address = socket.local_addr()?;
+    let door = Door { acceptor, secured, places: Arc::new(Semaphore::new(connections_max)) };
+    let tasks = TaskTracker::new();
+    let _accepting = tasks.spawn(door.open(socket, tasks.clone(), stop.clone()));
+    let listener = Port { ready, address };
     let app = router.into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
 }
@@ -41,9 +49,17 @@ pub async fn serve(
 #[derive(Debug, Clone)]
 pub(super) struct Peer(pub(super) SocketAddr, pub(super) Option<Arc<str>>);
 
+/// Connections that are ready to be served.
 struct Port {
-    socket: TcpListener,
+    ready: mpsc::Receiver<(Connection, SocketAddr)>,
+    address: SocketAddr,
+}
+
+/// Lets connections in. A handshake is waited for beside the others: one caller who says nothing must
+/// not keep out the rest.
+struct Door {
     acceptor: Option<Acceptor>,
+    secured: mpsc::Sender<(Connection, SocketAddr)>,
     places: Arc<Semaphore>,
 }
 
@@ -65,41 +81,63 @@ impl axum::serve::Listener for Port {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                // The semaphore is never closed.
-                std::future::pending::<()>().await;
-                continue;
-            };
-            match self.socket.accept().await {
-                Ok((stream, peer)) => match self.secure(stream).await {
-                    Ok((socket, subject)) => {
-                        return (Connection { socket, subject, _place: place }, peer);
-                    }
-                    Err(refusal) => debug!(%peer, error = %refusal, "A TLS handshake failed"),
-                },
-                Err(refusal) => {
-                    warn!(error = %refusal, "An HTTP connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            // The door is shut: nobody comes any more.
+            None => std::future::pending().await,
         }
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.socket.local_addr()
+        Ok(self.address)
     }
 }
 
-impl Port {
-    async fn secure(&self, stream: TcpStream) -> io::Result<Secured> {
-        tls::tune(&stream, Some(tls::KEEPALIVE_AFTER))?;
-        let Some(acceptor) = &self.acceptor else { return Ok((Box::new(stream), None)) };
-        let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await;
-        let shaken = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        let subject = tls::subject_of(&shaken).map(Arc::from);
-        Ok((Box::new(shaken), subject))
+impl Door {
+    async fn open(self, socket: TcpListener, tasks: TaskTracker, stop: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.next(&socket) => accepted,
+                () = stop.cancelled() => return,
+            };
+            let Some((place, stream, peer)) = accepted else { continue };
+            let (acceptor, secured) = (self.acceptor.clone(), self.secured.clone());
+            let _handshake = tasks.spawn(async move {
+                match secure(acceptor.as_ref(), stream).await {
+                    Ok((socket, subject)) => {
+                        let connection = Connection { socket, subject, _place: place };
+                        // Nobody serves any more: the connection is closed with it.
+                        drop(secured.send((connection, peer)).await);
+                    }
+                    Err(refusal) => debug!(%peer, error = %refusal, "A TLS handshake failed"),
+                }
+            });
+        }
     }
+
+    async fn next(
+        &self,
+        socket: &TcpListener,
+    ) -> Option<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        match socket.accept().await {
+            Ok((stream, peer)) => Some((place, stream, peer)),
+            Err(refusal) => {
+                warn!(error = %refusal, "An HTTP connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                None
+            }
+        }
+    }
+}
+
+async fn secure(acceptor: Option<&Acceptor>, stream: TcpStream) -> io::Result<Secured> {
+    tls::tune(&stream, Some(tls::KEEPALIVE_AFTER))?;
+    let Some(acceptor) = acceptor else { return Ok((Box::new(stream), None)) };
+    let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await;
+    let shaken = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let subject = tls::subject_of(&shaken).map(Arc::from);
+    Ok((Box::new(shaken), subject))
 }
 
 impl Connected<IncomingStream<'_, Port>> for Peer {

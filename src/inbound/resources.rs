@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::intake::{Intake, Parsed, Trouble, explained};
 use crate::clock::Timestamp;
 use crate::core::claim::Claim;
+use crate::core::ids::Identifier;
+use crate::engine::rows::digest;
 use crate::engine::{Reading, Received, Sameness};
 use crate::fhir::resource::{fingerprint, identity};
 use crate::mapping::{Outcome, Resource};
@@ -85,11 +87,13 @@ impl Intake {
         let mut received = self.arrived(raw, arrival);
         received.trigger = resource.kind().to_owned();
         received.sender = arrival.peer.to_owned();
-        if let Some(told) = content_of(&received.raw) {
-            received.control_id = told.0;
-            received.sameness = Sameness::Content(told.1);
-        }
         let chosen = live.mapping.of(resource, &self.source);
+        if let Some((id, content)) = content_of(&received.raw) {
+            received.control_id = id;
+            // A mapping that was mended reads the same resource as something else.
+            let content = format!("{content}.{}", chosen.mapping.hash());
+            received.sameness = Sameness::Content(content);
+        }
         received.mapping = chosen.mapping.name().to_owned();
         received.mapping_hash = chosen.mapping.hash().to_owned();
         received.detected = chosen.because.map(str::to_owned);
@@ -114,12 +118,23 @@ impl Intake {
     /// be told.
     fn placed(&self, mut claim: Claim, arrival: &Arrival<'_>) -> Claim {
         claim.origin.space = self.space.clone();
+        if let Some(resource) =
+            claim.appointment.resource.as_ref().filter(|_| self.space != self.source)
+        {
+            // The other feed's numbers are its own: an id of this server is never one of them.
+            let ids = claim.appointment.ids.iter_mut();
+            for id in ids.filter(|id| id.system == Identifier::FILLER && id.value == resource.id) {
+                "fhir".clone_into(&mut id.system);
+            }
+        }
         claim.quiet = claim.quiet.or_else(|| arrival.quiet.map(str::to_owned));
         claim
     }
 
     fn unread(&self, raw: Vec<u8>, arrival: &Arrival<'_>, fault: String) -> Parsed {
+        let control_id = digest(&raw);
         let mut received = self.arrived(raw, arrival);
+        received.control_id = control_id;
         received.sender = arrival.peer.to_owned();
         received.reading = Reading::Fault(fault);
         Parsed { received, request: None, trouble: Trouble::Parse }

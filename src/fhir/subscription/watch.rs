@@ -200,9 +200,14 @@ impl Watch<'_> {
         let since = self.past(self.state.requested_at).unwrap_or(self.now);
         let limit = later(since, self.policy.requested_max);
         // It may have become active without a word, so it is asked once more before it is given up.
+        let sure = limit.max(self.free_at());
         if limit <= self.now {
-            let is_known = self.past(self.state.seen_at).is_some_and(|seen| seen >= limit);
-            return if is_known { Step::Recreate } else { Step::AskStatus };
+            // Asked once it may be made anew: it may have come to work while that was waited for.
+            let is_known = self.past(self.state.seen_at).is_some_and(|seen| seen >= sure);
+            if is_known {
+                return Step::Recreate;
+            }
+            return if sure <= self.now { Step::AskStatus } else { self.nothing([sure]) };
         }
         let asked = self.past(self.state.asked_at).unwrap_or(since);
         let ask = later(asked, self.policy.ask_every);

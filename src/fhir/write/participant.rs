@@ -62,7 +62,14 @@ pub(super) fn find<'a>(held: &'a Value, known: &[String]) -> Result<Patient<'a>,
             reference.is_some_and(|own| known.iter().any(|known| own.is(known, one.kind)))
         })
     };
-    let only = || found.first().filter(|_| is_alone);
+    // Where we know who ours is, another patient in the same place is another patient.
+    let is_stranger = |one: &Patient<'_>| {
+        let is_named = one.reference.is_some_and(|reference| {
+            !reference.trim().starts_with('#') && Reference::read(reference).is_some()
+        });
+        one.kind == Kind::Patient && !known.is_empty() && is_named
+    };
+    let only = || found.first().filter(|one| is_alone && !is_stranger(one));
     let chosen = exact.or_else(alike).or_else(only).ok_or(Refusal::NoParticipant)?;
     Ok(Patient { is_alone, ..*chosen })
 }

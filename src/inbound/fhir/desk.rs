@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::core::appointment::Appointment;
+use crate::core::effect::Hinted;
 use crate::core::event::Event;
-use crate::core::feed::{Feed, FeedReport};
+use crate::core::feed::{Feed, FeedReport, Notified};
 use crate::core::ids::SourceName;
 use crate::engine::rows::digest;
-use crate::engine::{Answer, Handle, Reading, Verdict};
+use crate::engine::{Answer, Handle, Reading, Sameness, Verdict};
 use crate::fhir::reference::Origins;
 use crate::fhir::resource;
 use crate::inbound::intake::Intake;
@@ -23,6 +24,9 @@ use crate::inbound::resources::Arrival;
 use crate::outbound::fhir::lane::{Telling, Told};
 use crate::outbound::fhir::{Server, State, Trouble};
 use crate::telemetry::Metrics;
+
+/// What first sight means for the patient.
+const FIRST_IMPORT: &str = "first import: it was there before we listened";
 
 /// What is shared.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub struct Desk {
     /// Counters.
     pub metrics: Arc<Metrics>,
     base: String,
+    tells_first_import: bool,
     pub(super) shelf: Shelf,
     /// Rung when there may be something to search for.
     pub(super) bell: Notify,
@@ -74,9 +79,11 @@ impl Desk {
         server: Server,
         origins: Origins,
         intake: Arc<Intake>,
+        tells_first_import: bool,
         (handle, clock, metrics): (Handle, Clock, Arc<Metrics>),
     ) -> Self {
         Self {
+            tells_first_import,
             name: intake.source.clone(),
             base: origins.base(),
             shelf: Shelf::new(server.clone(), origins, clock.clone()),
@@ -101,14 +108,46 @@ impl Desk {
     ///
     /// # Errors
     /// If what belongs to it cannot be read now, or the engine does not take it.
-    pub async fn take(
-        &self,
-        appointment: Value,
-        at_hand: Vec<Value>,
-        quiet: Option<&str>,
-    ) -> Result<(), NotTaken> {
+    pub async fn take(&self, appointment: Value, at_hand: Vec<Value>) -> Result<(), NotTaken> {
+        let quiet = self.quiet_about(&appointment)?;
         let included = self.shelf.complete(&appointment, at_hand).await?;
         self.submit(resource::bundle(appointment, included, &self.base), quiet).await
+    }
+
+    /// Why a patient is not told of an appointment: until everything has been read once, what is seen
+    /// first was there before us, unless it is in its first version.
+    fn quiet_about(&self, appointment: &Value) -> Result<Option<&'static str>, NotTaken> {
+        if self.tells_first_import {
+            return Ok(None);
+        }
+        let view = self.handle.view();
+        let feed = view.feed(&self.name).map_err(|_| NotTaken::NotStored)?;
+        if feed.is_some_and(|feed| feed.is_imported) {
+            return Ok(None);
+        }
+        let Some(identity) = resource::identity(appointment) else { return Ok(None) };
+        let known = view.resource(&self.name, &identity.id).map_err(|_| NotTaken::NotStored)?;
+        Ok(known.is_none().then_some(FIRST_IMPORT))
+    }
+
+    /// Plans a look at an appointment that could not be taken now, so that the others need not wait.
+    pub(super) async fn look_later(&self, id: &str) -> Result<(), NotTaken> {
+        let arrival = Arrival { peer: self.server.name(), quiet: None };
+        let mut received = self.intake.arrived(Vec::new(), &arrival);
+        received.trigger = "look".to_owned();
+        received.sameness = Sameness::Never;
+        received.reading = Reading::Notified(Notified {
+            server: self.name.clone(),
+            is_handshake: false,
+            status: None,
+            hints: vec![Hinted::Appointment(id.to_owned())],
+            is_vague: false,
+            numbers: Vec::new(),
+        });
+        match self.handle.submit(received).await {
+            Verdict::Stored { .. } => Ok(()),
+            Verdict::NotStored(_) => Err(NotTaken::NotStored),
+        }
     }
 
     /// Tells the engine that an appointment is gone; nothing if nobody knows of it.
@@ -117,11 +156,9 @@ impl Desk {
     /// If the engine does not take it.
     pub async fn take_gone(&self, id: &str) -> Result<(), NotTaken> {
         let known = self.handle.view().resource(&self.name, id);
-        if !known.is_ok_and(|known| known.is_some_and(|row| !row.status.is_off())) {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        self.submit(resource::deleted(id, Some(now), &self.base), None).await
+        let Some(row) = known.map_err(|_| NotTaken::NotStored)? else { return Ok(()) };
+        // Not stamped later than what is known: should it come back, that is news again.
+        self.submit(resource::deleted(id, Some(row.occurred_at), &self.base), None).await
     }
 
     async fn submit(&self, raw: Vec<u8>, quiet: Option<&str>) -> Result<(), NotTaken> {
@@ -157,11 +194,11 @@ impl Desk {
         }
     }
 
-    /// What is known of the server as a feed.
+    /// What is known of the server as a feed; nothing if the store cannot be read.
     #[must_use]
-    pub fn feed(&self) -> Feed {
-        let known = self.handle.view().feed(&self.name).ok().flatten();
-        known.unwrap_or_else(|| Feed::new(self.name.clone()))
+    pub fn feed(&self) -> Option<Feed> {
+        let known = self.handle.view().feed(&self.name).ok()?;
+        Some(known.unwrap_or_else(|| Feed::new(self.name.clone())))
     }
 
     /// Notes what was done at the server; returns whether that is on disk.
@@ -215,7 +252,7 @@ impl Desk {
 
 impl Told for Desk {
     fn tell(&self, appointment: Value) -> Telling<'_> {
-        Box::pin(async move { self.take(appointment, Vec::new(), None).await.is_ok() })
+        Box::pin(async move { self.take(appointment, Vec::new()).await.is_ok() })
     }
 
     fn tell_gone<'a>(&'a self, id: &'a str) -> Telling<'a> {

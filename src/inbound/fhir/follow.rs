@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::desk::{Desk, NotTaken};
 use super::plan::{Habit, Step, next};
-use super::read::{appointment, code_of};
+use super::read::{appointment, code_of, is_of_one};
 use super::search::{self, Seen, Ways};
 use crate::clock::Timestamp;
 use crate::core::feed::FeedReport;
@@ -22,8 +22,6 @@ const PAUSE_FIRST: TimeDelta = TimeDelta::seconds(5);
 const PAUSE_MAX: TimeDelta = TimeDelta::minutes(10);
 /// How long at most until it is looked again at what is wanted.
 const LOOK_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// What first sight means for the patient.
-const FIRST_IMPORT: &str = "first import: it was there before we listened";
 
 /// How a server is searched.
 #[derive(Debug, Clone)]
@@ -39,8 +37,6 @@ pub struct Options {
     pub compare_at: Option<chrono::NaiveTime>,
     /// The zone of the server.
     pub zone: Zone,
-    /// Whether patients are texted about what was there before.
-    pub tells_first_import: bool,
 }
 
 /// Searches a server.
@@ -69,7 +65,11 @@ impl Follower {
         let mut failures = 0;
         loop {
             let now = self.desk.clock.now();
-            let until = match next(&self.desk.feed(), &habit, now) {
+            let step = self
+                .desk
+                .feed()
+                .map_or(Step::Wait(now + LOOK_EVERY), |feed| next(&feed, &habit, now));
+            let until = match step {
                 Step::Wait(until) => until.min(now + LOOK_EVERY),
                 step @ (Step::Since(_) | Step::All) => {
                     let done = tokio::select! {
@@ -124,7 +124,9 @@ impl Follower {
             }
             Step::All => (self.all(began).await?, true),
         };
-        let cursor = seen.latest;
+        // A date in the future would hide everything until then, and what changes while we read bears a
+        // later one than when we began.
+        let cursor = seen.latest.map(|latest| latest.min(began));
         let report = FeedReport::Searched { began, cursor, everything };
         if !desk.report(report).await {
             return Err(NotTaken::NotStored);
@@ -135,11 +137,9 @@ impl Follower {
     /// Reads everything ahead, and what we hold and did not see.
     async fn all(&self, began: Timestamp) -> Result<Seen, NotTaken> {
         let desk = &self.desk;
-        let is_first = !desk.feed().is_imported && !self.options.tells_first_import;
-        let quiet = is_first.then_some(FIRST_IMPORT);
         // Yesterday, in case the server counts days in another zone.
         let today = self.options.zone.date(began) - TimeDelta::days(1);
-        let seen = search::all(desk, &self.options.ways, today, quiet).await?;
+        let seen = search::all(desk, &self.options.ways, today).await?;
         let (view, name) = (desk.handle.view(), desk.name.clone());
         let held = tokio::task::spawn_blocking(move || view.held_at(&name, began)).await;
         let Ok(Ok(held)) = held else { return Err(NotTaken::NotStored) };
@@ -148,7 +148,11 @@ impl Follower {
             .filter(|(id, row)| !row.status.is_off() && !seen.ids.contains(id))
             .map(|(id, _)| id);
         for id in missing {
-            appointment(desk, &id).await?;
+            match appointment(desk, &id).await {
+                Ok(()) => {}
+                Err(fault) if is_of_one(fault) => desk.look_later(&id).await?,
+                Err(fault) => return Err(fault),
+            }
         }
         if !desk.report(FeedReport::Compared).await {
             return Err(NotTaken::NotStored);

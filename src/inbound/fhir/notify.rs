@@ -19,7 +19,7 @@ use crate::engine::{Reading, Received, Sameness, Verdict};
 use crate::fhir::notification::{self, Call, Change, Hint, Kind, Notification, Target};
 use crate::fhir::signature::{self, Proof};
 use crate::inbound::resources::Arrival;
-use crate::outbound::fhir::jwt::Verifier;
+use crate::outbound::fhir::jwt::{self, Verifier};
 use crate::sms::Secret;
 
 /// How long the answer waits for what belongs to a resource; servers give up after two seconds.
@@ -137,7 +137,11 @@ impl Endpoint {
                 .and_then(|(_, value)| value.strip_prefix("Bearer "));
             let token = bearer.ok_or(Refusal::Forged)?;
             let now = self.desk.clock.now();
-            verifier.verify(token, now).await.map_err(|_| Refusal::Forged)?;
+            verifier.verify(token, now).await.map_err(|fault| match fault {
+                // The server is not to blame, and should come again.
+                jwt::Forged::KeysUnavailable => Refusal::NotStored,
+                _ => Refusal::Forged,
+            })?;
             is_proved = true;
         }
         if is_proved { Ok((path.to_owned(), covers_body)) } else { Err(Refusal::Forged) }
@@ -173,14 +177,16 @@ impl Endpoint {
         covers_body: bool,
     ) -> Result<(), Refusal> {
         let mut left = Vec::new();
+        // One for the whole call, since the server does not wait for each.
+        let deadline = tokio::time::Instant::now() + TAKEN_WITHIN;
         for mut hint in std::mem::take(&mut notification.hints) {
             let is_appointment = matches!(hint.target, Target::Appointment(_));
             let is_there = hint.change != Change::Deleted;
             let resource = hint.resource.take().filter(|_| is_appointment && is_there);
             match resource {
                 Some(resource) if covers_body || !self.checks.is_open => {
-                    let taken = self.desk.take(resource, hint.included.to_vec(), None);
-                    let taken = tokio::time::timeout(TAKEN_WITHIN, taken).await;
+                    let taken = self.desk.take(resource, hint.included.to_vec());
+                    let taken = tokio::time::timeout_at(deadline, taken).await;
                     if !matches!(taken, Ok(Ok(()))) {
                         // What belongs to it could not be read in time; the look does that.
                         left.push(hint);

@@ -11,6 +11,11 @@ use crate::clock::Timestamp;
 use crate::core::feed::Feed;
 use crate::core::local_time::{LocalTime, Zone};
 
+/// The least pause between two searches for what changed.
+const REST: TimeDelta = TimeDelta::seconds(5);
+/// The least pause between two searches of everything.
+const REST_OF_ALL: TimeDelta = TimeDelta::minutes(2);
+
 /// How often a server is searched.
 #[derive(Debug, Clone)]
 pub(super) struct Habit {
@@ -43,7 +48,10 @@ pub(super) fn next(feed: &Feed, habit: &Habit, now: Timestamp) -> Step {
         Some(cursor) if !habit.always_all => Step::Since(cursor),
         Some(_) | None => Step::All,
     };
-    if let Some(wanted) = feed.wanted.filter(|wanted| wanted.due <= now) {
+    // A server that only says that something changed, a hundred times an hour, is not searched as often.
+    let rest = if habit.always_all { REST_OF_ALL } else { REST };
+    let rested = searched_at.min(now) + rest;
+    if let Some(wanted) = feed.wanted.filter(|wanted| wanted.due.max(rested) <= now) {
         return if wanted.everything { Step::All } else { step };
     }
     let compares_at = habit.compare_at.map(|(time, zone)| {
@@ -60,7 +68,7 @@ pub(super) fn next(feed: &Feed, habit: &Habit, now: Timestamp) -> Step {
     if due.is_some_and(|due| due <= now) {
         return step;
     }
-    let wanted = feed.wanted.map(|wanted| wanted.due);
+    let wanted = feed.wanted.map(|wanted| wanted.due.max(rested));
     let first = [due, compares_at, wanted].into_iter().flatten().min();
     Step::Wait(first.unwrap_or(now + TimeDelta::days(1)))
 }

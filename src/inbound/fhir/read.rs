@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use serde_json::Value;
 use tracing::{debug, error, warn};
 
 use super::desk::{Desk, NotTaken};
@@ -15,6 +16,8 @@ use crate::core::effect::{Effect, Hinted};
 use crate::core::event::Event;
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Work};
+use crate::fhir::outcome::says_gone;
+use crate::fhir::resource::identity;
 use crate::outbound::fhir::Trouble;
 use crate::shutdown::Tasks;
 
@@ -98,16 +101,40 @@ pub(super) async fn appointment(desk: &Desk, id: &str) -> Result<(), NotTaken> {
     let target = format!("Appointment/{id}");
     let answer = desk.server.get(&target, etag.as_deref()).await?;
     match answer.status {
-        200 => match serde_json::from_slice(&answer.body) {
-            Ok(resource) => desk.take(resource, Vec::new(), None).await,
-            Err(_) => Err(NotTaken::Refused("no_json")),
+        200 => match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(resource) if is_appointment(&resource, id) => desk.take(resource, Vec::new()).await,
+            Ok(_) | Err(_) => Err(NotTaken::Trouble(Trouble::NoAnswer("no_appointment"))),
         },
         304 => {
             debug!(server = desk.name.as_str(), "An appointment is as it was");
             Ok(())
         }
-        404 | 410 => desk.take_gone(id).await,
+        404 | 410 if says_gone(answer.status, &answer.body) => desk.take_gone(id).await,
+        404 => Err(NotTaken::Trouble(Trouble::NoAnswer("no_fhir"))),
         status => Err(refusal(status)),
+    }
+}
+
+fn is_appointment(resource: &Value, id: &str) -> bool {
+    let identity = identity(resource);
+    identity.is_some_and(|known| known.kind == "Appointment" && known.id == id)
+}
+
+/// Whether a failure says nothing of other resources of the server.
+pub(super) const fn is_of_one(fault: NotTaken) -> bool {
+    match fault {
+        NotTaken::Refused(_) => true,
+        NotTaken::Trouble(trouble) => match trouble {
+            Trouble::TooLarge | Trouble::Foreign => true,
+            Trouble::NoAnswer(code) | Trouble::Unauthorized(code) => {
+                matches!(
+                    code.as_bytes(),
+                    b"status_5xx" | b"no_fhir" | b"no_appointment" | b"forbidden"
+                )
+            }
+            Trouble::NotSent(_) | Trouble::Paused { .. } => false,
+        },
+        NotTaken::NotStored => false,
     }
 }
 

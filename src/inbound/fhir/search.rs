@@ -11,7 +11,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::desk::{Desk, NotTaken};
-use super::read::refusal;
+use super::read::{is_of_one, refusal};
 use crate::clock::Timestamp;
 use crate::fhir::page::{self, Entry, PageWalk};
 use crate::fhir::query::{by_identifier, escaped};
@@ -57,22 +57,17 @@ pub(super) async fn since(desk: &Desk, ways: &Ways, from: Timestamp) -> Result<S
     let first =
         format!("Appointment?_lastUpdated=ge{from}&_sort=_lastUpdated&_count={count}{INCLUDES}");
     let mut seen = Seen::default();
-    walk(desk, first, None, &mut seen).await?;
+    walk(desk, first, &mut seen).await?;
     Ok(seen)
 }
 
 /// Reads all appointments from a day on.
-pub(super) async fn all(
-    desk: &Desk,
-    ways: &Ways,
-    today: NaiveDate,
-    quiet: Option<&str>,
-) -> Result<Seen, NotTaken> {
+pub(super) async fn all(desk: &Desk, ways: &Ways, today: NaiveDate) -> Result<Seen, NotTaken> {
     let mut seen = Seen::default();
     let count = ways.page_size;
     if ways.actors.is_empty() {
         let first = format!("Appointment?date=ge{today}&_count={count}{INCLUDES}");
-        walk(desk, first, quiet, &mut seen).await?;
+        walk(desk, first, &mut seen).await?;
         return Ok(seen);
     }
     let days = i64::try_from(ways.days).unwrap_or(i64::MAX).min(3_660);
@@ -82,8 +77,10 @@ pub(super) async fn all(
         while day < days {
             let from = today + TimeDelta::days(day);
             let to = today + TimeDelta::days((day + WINDOW_DAYS).min(days));
-            let first = format!("Appointment?{parameter}&date=ge{from}&date=lt{to}&_count={count}");
-            walk(desk, first, quiet, &mut seen).await?;
+            let first = format!(
+                "Appointment?{parameter}&date=ge{from}T00:00:00Z&date=lt{to}T00:00:00Z&_count={count}"
+            );
+            walk(desk, first, &mut seen).await?;
             day += WINDOW_DAYS;
         }
     }
@@ -107,7 +104,7 @@ pub(super) async fn identifier(
     value: &str,
 ) -> Result<(), NotTaken> {
     let first = format!("{}{INCLUDES}", by_identifier(system, value));
-    walk(desk, first, None, &mut Seen::default()).await
+    walk(desk, first, &mut Seen::default()).await
 }
 
 /// Reads a patient's appointments from today on, since the patient is told of differently now.
@@ -115,15 +112,10 @@ pub(super) async fn patient(desk: &Desk, id: &str) -> Result<(), NotTaken> {
     desk.shelf.forget(&format!("Patient/{id}"));
     let today = desk.clock.now().date_naive() - TimeDelta::days(1);
     let first = format!("Appointment?patient={}&date=ge{today}{INCLUDES}", escaped(id));
-    walk(desk, first, None, &mut Seen::default()).await
+    walk(desk, first, &mut Seen::default()).await
 }
 
-async fn walk(
-    desk: &Desk,
-    first: String,
-    quiet: Option<&str>,
-    seen: &mut Seen,
-) -> Result<(), NotTaken> {
+async fn walk(desk: &Desk, first: String, seen: &mut Seen) -> Result<(), NotTaken> {
     let mut walk = PageWalk::new(&first, PAGES_MAX);
     let mut target = first;
     loop {
@@ -136,7 +128,7 @@ async fn walk(
             NotTaken::Refused("page")
         })?;
         let next = page.next.clone();
-        take(desk, page.entries, quiet, seen).await?;
+        take(desk, page.entries, seen).await?;
         let Some(next) = next else { return Ok(()) };
         walk.follow(&next).map_err(|fault| {
             warn!(server = desk.name.as_str(), error = %fault, "A search has no end");
@@ -146,12 +138,7 @@ async fn walk(
     }
 }
 
-async fn take(
-    desk: &Desk,
-    entries: Vec<Entry>,
-    quiet: Option<&str>,
-    seen: &mut Seen,
-) -> Result<(), NotTaken> {
+async fn take(desk: &Desk, entries: Vec<Entry>, seen: &mut Seen) -> Result<(), NotTaken> {
     let (mut matches, mut included) = (Vec::new(), Vec::new());
     for entry in entries {
         match entry {
@@ -169,12 +156,17 @@ async fn take(
     let mut rest = matches.into_iter().peekable();
     while rest.peek().is_some() {
         let some: Vec<Value> = rest.by_ref().take(AT_ONCE).collect();
-        let taken = some.into_iter().map(|resource| {
+        let taken = some.into_iter().map(|resource| async {
             let belonging = belonging(&resource, &included);
-            desk.take(resource, belonging, quiet)
+            let id = identity(&resource).map(|known| known.id).unwrap_or_default();
+            (id, desk.take(resource, belonging).await)
         });
-        for taken in join_all(taken).await {
-            taken?;
+        for (id, taken) in join_all(taken).await {
+            match taken {
+                Ok(()) => {}
+                Err(fault) if is_of_one(fault) => desk.look_later(&id).await?,
+                Err(fault) => return Err(fault),
+            }
         }
     }
     Ok(())

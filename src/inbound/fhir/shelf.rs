@@ -85,10 +85,17 @@ impl Shelf {
         if let Some(kept) = self.look(&want.url, now) {
             return Ok(kept.resource);
         }
-        let answer = self.server.get(&want.url, None).await?;
+        let answer = match self.server.get(&want.url, None).await {
+            Err(Trouble::TooLarge) if !is_person(want.kind) => {
+                self.keep(want, None, now);
+                return Ok(None);
+            }
+            answer => answer?,
+        };
         let resource = match answer.status {
             200 => serde_json::from_slice::<Value>(&answer.body).ok(),
-            500..=599 => return Err(Trouble::NoAnswer("status_5xx")),
+            // Without its patient an appointment is told to nobody; who and where can be missing.
+            500..=599 if is_person(want.kind) => return Err(Trouble::NoAnswer("status_5xx")),
             _ => None,
         };
         let is_kind = |value: &Value| {
@@ -105,15 +112,7 @@ impl Shelf {
     }
 
     fn keep(&self, want: &Want, resource: Option<Value>, now: Timestamp) {
-        let span = match want.kind {
-            Kind::Patient | Kind::RelatedPerson => PATIENT_KEPT_FOR,
-            Kind::Practitioner
-            | Kind::PractitionerRole
-            | Kind::Location
-            | Kind::HealthcareService
-            | Kind::Slot
-            | Kind::Schedule => KEPT_FOR,
-        };
+        let span = if is_person(want.kind) { PATIENT_KEPT_FOR } else { KEPT_FOR };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_MAX {
             kept.retain(|_, kept| kept.until > now);
@@ -122,5 +121,17 @@ impl Shelf {
             kept.clear();
         }
         kept.insert(want.url.clone(), Kept { resource, until: now + span });
+    }
+}
+
+const fn is_person(kind: Kind) -> bool {
+    match kind {
+        Kind::Patient | Kind::RelatedPerson => true,
+        Kind::Practitioner
+        | Kind::PractitionerRole
+        | Kind::Location
+        | Kind::HealthcareService
+        | Kind::Slot
+        | Kind::Schedule => false,
     }
 }

@@ -67,8 +67,14 @@ impl Watcher {
     pub async fn run(self, stop: CancellationToken) {
         loop {
             let now = self.desk.clock.now();
-            let mut held = held_of(&self.desk.feed());
-            let step = self.next(&held, now);
+            let Some(feed) = self.desk.feed() else {
+                tokio::select! {
+                    () = self.desk.clock.sleep_until(now + TimeDelta::minutes(1)) => continue,
+                    () = stop.cancelled() => return,
+                }
+            };
+            let mut held = held_of(&feed);
+            let step = self.next(&feed, &held, now);
             if let Step::Nothing { look_again_at } = step {
                 self.note(&held);
                 tokio::select! {
@@ -95,10 +101,10 @@ impl Watcher {
         }
     }
 
-    fn next(&self, held: &Held, now: Timestamp) -> Step {
-        let feed = self.desk.feed();
-        let made_for = feed.subscription.map(|known| known.made_for).unwrap_or_default();
-        if held.id.is_some() && made_for != self.options.made_for {
+    fn next(&self, feed: &Feed, held: &Held, now: Timestamp) -> Step {
+        let made_for = feed.subscription.as_ref().map_or("", |known| known.made_for.as_str());
+        let is_other = held.id.is_some() && made_for != self.options.made_for;
+        if is_other && held.status != SeenStatus::Gone {
             return Step::Recreate;
         }
         next_step(held, None, now, &self.options.policy)
@@ -158,7 +164,14 @@ impl Watcher {
             Step::Create | Step::Recreate => {
                 let old = held.id.take();
                 held.tried(step, now);
-                self.sweep(old.as_deref()).await?;
+                if let Err(failed) = self.sweep(old.as_deref()).await {
+                    // It is still there, for all we know: it must not go on telling another address.
+                    held.id = old;
+                    if held.id.is_some() {
+                        held.status = SeenStatus::Gone;
+                    }
+                    return Err(failed);
+                }
                 self.create(held, now).await
             }
             Step::Reactivate => {
@@ -167,6 +180,8 @@ impl Watcher {
                 self.change(held, None, now).await
             }
             Step::Renew { end } => {
+                // Tried, whether it works or not: a server that refuses is not asked again at once.
+                held.acted_at = Some(now);
                 self.change(held, Some(end), now).await?;
                 held.tried(step, now);
                 Ok(())
@@ -209,7 +224,7 @@ impl Watcher {
             let request =
                 Request { method: Method::Delete, target, headers: Vec::new(), body: None };
             let answer = self.desk.server.send(request).await?;
-            if answer.status >= 500 {
+            if !matches!(answer.status, 200..=299 | 404 | 410) {
                 return Err(Failed::Status(answer.status));
             }
         }

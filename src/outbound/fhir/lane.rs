@@ -22,6 +22,7 @@ use crate::core::event::Event;
 use crate::core::ids::{DestinationName, Identifier, SourceName};
 use crate::engine::rows::Lane;
 use crate::engine::{Answer, Handle, Work};
+use crate::fhir::outcome::says_gone;
 use crate::fhir::page::{self, Entry};
 use crate::fhir::query::by_identifier;
 use crate::fhir::render;
@@ -85,6 +86,23 @@ struct Held {
 struct Tried {
     report: Report,
     fresh: Option<Value>,
+}
+
+/// A change that was refused, maybe because somebody else has changed the appointment meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+struct Conflict {
+    code: String,
+    status: u16,
+    /// The version that was read before.
+    read: Option<String>,
+}
+
+impl Conflict {
+    /// Whether the answer may be a plain no as well: a failed test and a rule of the server have the
+    /// same status.
+    const fn says_no(&self) -> bool {
+        matches!(self.status, 400 | 422 | 428) && self.read.is_some()
+    }
 }
 
 /// Why there is nothing to change.
@@ -183,6 +201,7 @@ impl WriteLane {
             Err(miss) => return self.missed(miss, None).await,
         };
         let mut code = "conflict".to_owned();
+        let mut refused_before = None;
         for _ in 0..ROUNDS_MAX {
             let held = match self.read(&id).await {
                 Ok(held) => held,
@@ -190,7 +209,15 @@ impl WriteLane {
             };
             match self.change(write_back, appointment, policy, held).await {
                 Ok(tried) => return tried,
-                Err(conflict) => code = conflict,
+                Err(conflict) => {
+                    // Refused as it was before, while nothing has changed: no test has failed.
+                    if conflict.says_no() && refused_before.as_ref() == Some(&conflict) {
+                        error!(server = %self.options.name, code = conflict.code, "The server refuses a wish");
+                        return Tried { report: refused(&conflict.code), fresh: None };
+                    }
+                    code.clone_from(&conflict.code);
+                    refused_before = Some(conflict);
+                }
             }
         }
         warn!(server = %self.options.name, code, "Others change an appointment at the same time");
@@ -204,7 +231,7 @@ impl WriteLane {
         appointment: &Appointment,
         policy: &Policy,
         held: Held,
-    ) -> Result<Tried, String> {
+    ) -> Result<Tried, Conflict> {
         let server = &self.options.name;
         let patients = patient_references(appointment);
         let wish = Wish {
@@ -237,10 +264,16 @@ impl WriteLane {
         if change.if_match == IfMatch::Required && etag.is_none() {
             return Ok(Tried { report: refused("no_version"), fresh: Some(held.resource) });
         }
-        self.write(&change, etag).await
+        let read = write::etag(None, Some(&held.resource));
+        self.write(&change, etag, read).await
     }
 
-    async fn write(&self, change: &Change, etag: Option<String>) -> Result<Tried, String> {
+    async fn write(
+        &self,
+        change: &Change,
+        etag: Option<String>,
+        read: Option<String>,
+    ) -> Result<Tried, Conflict> {
         let server = &self.options.name;
         let nothing = |report| Ok(Tried { report, fresh: None });
         let Ok(body) = render::body(&change.body) else {
@@ -270,7 +303,9 @@ impl WriteLane {
                 let report = Report::Accepted { id: answer.status.to_string() };
                 Ok(Tried { report, fresh })
             }
-            Judged::Reread(code) => Err(code.as_str().to_owned()),
+            Judged::Reread(code) => {
+                Err(Conflict { code: code.as_str().to_owned(), status: answer.status, read })
+            }
             Judged::Later { code, .. } => nothing(later(code.as_str())),
             Judged::Unauthorized => nothing(later("unauthorized")),
             Judged::Forbidden => {
@@ -294,7 +329,10 @@ impl WriteLane {
 
     async fn missed(&self, miss: Miss, id: Option<&str>) -> Tried {
         let report = match miss {
-            Miss::None(code) => refused(code),
+            Miss::None(code) => {
+                warn!(server = %self.options.name, code, "A wish cannot be brought to the server");
+                refused(code)
+            }
             Miss::Gone => {
                 if let Some(id) = id {
                     let _is_stored = self.told.tell_gone(id).await;
@@ -329,7 +367,11 @@ impl WriteLane {
             .entries
             .iter()
             .filter_map(|entry| match entry {
-                Entry::Match(found) => Some(identity(&found.resource)?.id),
+                // A server may overlook what it does not search by, and give any appointment.
+                Entry::Match(found) if bears(&found.resource, system, &number.value) => {
+                    Some(identity(&found.resource)?.id)
+                }
+                Entry::Match(_) => None,
                 Entry::Include(_) | Entry::Outcome(_) | Entry::Bad { .. } => None,
             })
             .collect();
@@ -354,7 +396,8 @@ impl WriteLane {
 
     fn miss(&self, answer: &Response) -> Miss {
         match answer.status {
-            404 | 410 => Miss::Gone,
+            status if says_gone(status, &answer.body) => Miss::Gone,
+            404 => Miss::Trouble(Trouble::NoAnswer("no_fhir")),
             403 => Miss::Refused("forbidden".to_owned()),
             408 | 423 | 425 | 500..=599 => Miss::Trouble(Trouble::NoAnswer("status_busy")),
             status => Miss::Refused(format!("status_{status}")),
@@ -365,6 +408,18 @@ impl WriteLane {
 fn judge(answer: &Response, change: &Change) -> Judged {
     let header = |name: &str| answer.header(name);
     write::judge(answer.status, &header, &answer.body, change)
+}
+
+/// Whether an appointment bears an identifier.
+fn bears(appointment: &Value, system: &str, value: &str) -> bool {
+    let has = |identifier: &Value, name: &str, wanted: &str| {
+        identifier.get(name).and_then(Value::as_str) == Some(wanted)
+    };
+    let identifiers = appointment.get("identifier").and_then(Value::as_array);
+    identifiers
+        .into_iter()
+        .flatten()
+        .any(|identifier| has(identifier, "system", system) && has(identifier, "value", value))
 }
 
 const fn method_of(method: write::Method) -> Method {
