@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 use tracing::warn;
 
 use super::desk::Desk;
+use crate::clock::Stopwatch;
 use crate::core::effect::Hinted;
 use crate::core::feed::{FeedReport, Notified, Numbered, SubscriptionStatus};
 use crate::engine::{Reading, Received, Sameness, Verdict};
@@ -137,10 +138,10 @@ impl Endpoint {
                 .and_then(|(_, value)| value.strip_prefix("Bearer "));
             let token = bearer.ok_or(Refusal::Forged)?;
             let now = self.desk.clock.now();
-            verifier.verify(token, now).await.map_err(|fault| match fault {
-                // The server is not to blame, and should come again.
-                jwt::Forged::KeysUnavailable => Refusal::NotStored,
-                _ => Refusal::Forged,
+            verifier.verify(token, now).await.map_err(|fault| {
+                // Without keys to check by the server is not to blame, and should come again.
+                let is_ours = fault == jwt::Forged::KeysUnavailable;
+                if is_ours { Refusal::NotStored } else { Refusal::Forged }
             })?;
             is_proved = true;
         }
@@ -178,7 +179,7 @@ impl Endpoint {
     ) -> Result<(), Refusal> {
         let mut left = Vec::new();
         // One for the whole call, since the server does not wait for each.
-        let deadline = tokio::time::Instant::now() + TAKEN_WITHIN;
+        let watch = Stopwatch::start();
         for mut hint in std::mem::take(&mut notification.hints) {
             let is_appointment = matches!(hint.target, Target::Appointment(_));
             let is_there = hint.change != Change::Deleted;
@@ -186,7 +187,8 @@ impl Endpoint {
             match resource {
                 Some(resource) if covers_body || !self.checks.is_open => {
                     let taken = self.desk.take(resource, hint.included.to_vec());
-                    let taken = tokio::time::timeout_at(deadline, taken).await;
+                    let left_of_it = TAKEN_WITHIN.saturating_sub(watch.elapsed());
+                    let taken = tokio::time::timeout(left_of_it, taken).await;
                     if !matches!(taken, Ok(Ok(()))) {
                         // What belongs to it could not be read in time; the look does that.
                         left.push(hint);
