@@ -168,7 +168,7 @@ async fn what_is_no_answer_is_asked_again() {
         Answer::Closed,
         Answer::Status(500),
         Answer::Status(404),
-        Answer::Throttled(RetryAfter::Garbage),
+        Answer::Throttled(RetryAfter::Seconds(20)),
         Answer::Unavailable(RetryAfter::Date(20)),
     ] {
         let mut bed = Bed::prepare(Plan::by(Way::Poll)).await;
