@@ -22,10 +22,6 @@ impl Answered {
     }
 }
 
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Answered {
-    send(address, ("GET", path), &[], "").await
-}
-
 pub(crate) async fn send(
     address: SocketAddr,
     (method, path): (&str, &str),
