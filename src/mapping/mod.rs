@@ -6,6 +6,7 @@
 //! [`Mapping::explain`] does the same and tells what was found where and why; [`reverse`] builds
 //! the message that brings a wish back to the EHR; [`examples`] proves a mapping by the messages
 //! that its file carries; [`mod@suggest`] draws a first mapping from samples of an unknown EHR.
+//! [`resource`] opens the bundles of FHIR, whose paths are `FHIRPath`.
 //!
 //! Pure: no store, clock or socket. A message that cannot be mapped is an outcome with a reason,
 //! never a panic, and no reason or error quotes a value of the message.

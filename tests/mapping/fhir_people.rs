@@ -290,6 +290,12 @@ fn a_patient_without_a_record_is_known_by_what_the_reference_says() {
             Value::Null,
             json!({"id": "p7", "ids": [{"value": "p7", "system": "fhir"}]}),
         ),
+        // The name in the record is better, and comes with it.
+        (
+            json!({"reference": "Patient/p7", "display": "Doe Jr., PhD"}),
+            Value::Null,
+            json!({"id": "p7", "ids": [{"value": "p7", "system": "fhir"}]}),
+        ),
         (json!({"reference": "Patient?identifier=7"}), Value::Null, json!({"ids": []})),
         (json!({"display": "Owl Clinic"}), Value::Null, json!({"ids": []})),
         (

@@ -1,6 +1,6 @@
 //! Paths into JSON resources: a subset of `FHIRPath` (N1, version 2.0.0), for FHIR R4 and R5.
 //!
-//! [`Path::parse`] reads a path, [`Path::evaluate`] finds what stands there, [`locate()`] says
+//! [`Path::parse`] reads a path, [`Path::find`] finds what stands there, [`locate()`] says
 //! where that is. It knows JSON and FHIR's conventions, not FHIR's definitions: what an element may be
 //! called is not checked. It knows nothing of mappings and of HL7 v2, and fetches nothing.
 //!

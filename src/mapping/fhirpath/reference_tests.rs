@@ -88,7 +88,7 @@ fn a_reference_ends_in_a_key() {
             ("slot.getReferenceKey()", r#"["a","b","c"]"#),
             ("slot.getReferenceKey(Slot)", r#"["a","b"]"#),
             ("slot.reference.getReferenceKey(Schedule)", r#"["c"]"#),
-            ("slot.where(getReferenceKey() = 'b').reference.length()", "[40]"),
+            ("slot.where(getReferenceKey() = 'b').reference.length()", "[42]"),
         ],
     );
 }

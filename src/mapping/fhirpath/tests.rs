@@ -90,7 +90,7 @@ pub(super) fn beside() -> Beside {
 }
 
 /// What a path is evaluated in, where nothing is said.
-pub(super) fn context<'v>(root: &'v Value, beside: &'v [Arc<Beside>]) -> Context<'static, 'v> {
+pub(super) fn context<'v>(root: &'v Value, beside: &'v [Arc<Beside>]) -> Context<'v, 'v> {
     static NONE: Variables = Variables::none();
     static KNOWN: Values<'static> = Values::none();
     Context { root, url: None, beside, hidden: &[], variables: &NONE, values: &KNOWN, now: None }
