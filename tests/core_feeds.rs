@@ -73,10 +73,12 @@ fn keep(scene: &mut Scene, decision: &Decision) {
 }
 
 fn reads(decision: &Decision) -> Vec<&ReadAt> {
-    let read = |effect| match effect {
-        &Effect::ReadFhir(ref read) => read,
-        other => panic!("no look at a server: {other:?}"),
-    };
+    fn read(effect: &Effect) -> &ReadAt {
+        if let Effect::ReadFhir(read) = effect {
+            return read;
+        }
+        panic!("no look at a server: {effect:?}")
+    }
     decision.effects.iter().map(|planned| read(&planned.effect)).collect()
 }
 

@@ -78,7 +78,7 @@ async fn day(seed: u64, way: Way, lines: &str) {
     day.end().await;
 }
 
-/// Chance that comes out the same each time (SplitMix64).
+/// Chance that comes out the same each time (`SplitMix64`).
 #[derive(Debug)]
 struct Chance(u64);
 
