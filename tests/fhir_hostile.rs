@@ -169,7 +169,7 @@ async fn what_is_no_answer_is_asked_again() {
         Answer::Status(500),
         Answer::Status(404),
         Answer::Throttled(RetryAfter::Seconds(20)),
-        Answer::Unavailable(RetryAfter::Date(20)),
+        Answer::Unavailable(RetryAfter::Seconds(40)),
     ] {
         let mut bed = Bed::prepare(Plan::by(Way::Poll)).await;
         bed.book("a1", 8);
