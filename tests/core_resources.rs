@@ -30,7 +30,7 @@ fn standing(id: &str, start: &str, answer: Participation) -> Claim {
 
 fn version(claim: Claim, version: &str) -> Claim {
     with(claim, |claim| {
-        let id = claim.appointment.ids[0].value.clone();
+        let id = claim.appointment.ids.first().map(|id| id.value.clone()).unwrap_or_default();
         claim.appointment.resource = Some(Held { id, version: Some(version.to_owned()) });
     })
 }

@@ -69,15 +69,14 @@ async fn a_bad_entry_is_kept_with_its_reason_and_those_beside_it_are_read() {
 #[tokio::test]
 async fn a_start_that_cannot_be_read_is_kept_with_its_reason() {
     let bed = Bed::start(Plan::by(Way::Backport)).await;
-    let mut kept = 0;
-    for (what, start) in [
+    let starts = [
         ("none", Value::Null),
         ("a day that there is not", json!("2026-02-30T10:00:00Z")),
         ("words", json!("tomorrow")),
         ("another kind", json!({ "at": 1 })),
-    ] {
+    ];
+    for (kept, (what, start)) in (1..).zip(starts) {
         bed.server.put(odd(&format!("bad-{kept}"), |it| it["start"] = start)).unwrap();
-        kept += 1;
         bed.until(what, || faults(&bed).len() == kept).await;
         assert!(!faults(&bed)[0].contains("2026"), "{:?}", faults(&bed));
     }

@@ -318,7 +318,13 @@ pub fn report(server: &SourceName, report: &FeedReport, scene: &Scene, now: Time
                 // Between two subscriptions nobody told us anything.
                 feed.want(now, now, false);
             }
-            feed.subscription = Some(subscription.clone());
+            let mut subscription = subscription.clone();
+            // It may have told us something while it was being made.
+            let has_told = feed.heard_at.is_some() && feed.heard_at >= subscription.requested_at;
+            if subscription.status == SubscriptionStatus::Requested && has_told {
+                subscription.status = SubscriptionStatus::Active;
+            }
+            feed.subscription = Some(subscription);
         }
         FeedReport::Behind => feed.want(now, now, false),
         FeedReport::Resync => {

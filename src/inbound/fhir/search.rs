@@ -118,6 +118,7 @@ pub(super) async fn patient(desk: &Desk, id: &str) -> Result<(), NotTaken> {
 async fn walk(desk: &Desk, first: String, seen: &mut Seen) -> Result<(), NotTaken> {
     let mut walk = PageWalk::new(&first, PAGES_MAX);
     let mut target = first;
+    let mut walked = BTreeSet::new();
     loop {
         let answer = desk.server.get(&target, None).await?;
         if answer.status != 200 {
@@ -128,13 +129,29 @@ async fn walk(desk: &Desk, first: String, seen: &mut Seen) -> Result<(), NotTake
             NotTaken::Refused("page")
         })?;
         let next = page.next.clone();
+        let ids: Vec<String> = page.entries.iter().filter_map(id_of).collect();
         take(desk, page.entries, seen).await?;
         let Some(next) = next else { return Ok(()) };
+        let known = walked.len();
+        let has_matches = !ids.is_empty();
+        walked.extend(ids);
+        if has_matches && walked.len() == known {
+            // The links differ, and lead to the same appointments for ever.
+            warn!(server = desk.name.as_str(), "A search goes round in a circle");
+            return Err(NotTaken::Refused("paging"));
+        }
         walk.follow(&next).map_err(|fault| {
             warn!(server = desk.name.as_str(), error = %fault, "A search has no end");
             NotTaken::Refused("paging")
         })?;
         target = next;
+    }
+}
+
+fn id_of(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::Match(found) => Some(identity(&found.resource)?.id),
+        Entry::Include(_) | Entry::Outcome(_) | Entry::Bad { .. } => None,
     }
 }
 
