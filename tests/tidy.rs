@@ -81,7 +81,7 @@ const ROOMS: &[Room] = &[
     // server that tells of a change is asked what it is, and its token is checked.
     Room {
         name: "inbound",
-        imports: "category phi clock shutdown core hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::fhir",
+        imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::fhir",
         banned: &[ENGINES],
     },
     Room {
@@ -89,7 +89,6 @@ const ROOMS: &[Room] = &[
         imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls",
         banned: &[ENGINES],
     },
-    // Stand-ins for both ends of the daemon; `world` puts the daemon between them.
     Room {
         name: "sim",
         imports: "category phi clock shutdown core hl7 sms settings store outbound app",
@@ -101,7 +100,6 @@ const ROOMS: &[Room] = &[
         banned: &[OUTSIDE, ENGINES, &["phi", "Phi"]],
     },
     Room { name: "tls", imports: "", banned: &[CHANCE, ENGINES] },
-    // Of the store only what queries show.
     Room {
         name: "http",
         imports: "category clock core fhir::notification sms engine inbound telemetry tls settings::parse_duration store::Table store::Stats store::Report",

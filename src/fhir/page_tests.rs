@@ -52,7 +52,7 @@ fn entries_are_told_apart_with_modes_and_without() {
             "Outcome",
             "Match(Appointment)",
             "Include(Appointment)",
-            "Match(Slot)",
+            "Include(Slot)",
             "Include(Patient)",
             "Match(Appointment)",
         ]

@@ -63,11 +63,12 @@ pub(super) fn find<'a>(held: &'a Value, known: &[String]) -> Result<Patient<'a>,
         })
     };
     // Where we know who ours is, another patient in the same place is another patient.
+    let knows_patient = known.iter().any(|known| !known.contains("RelatedPerson/"));
     let is_stranger = |one: &Patient<'_>| {
         let is_named = one.reference.is_some_and(|reference| {
             !reference.trim().starts_with('#') && Reference::read(reference).is_some()
         });
-        one.kind == Kind::Patient && !known.is_empty() && is_named
+        one.kind == Kind::Patient && knows_patient && is_named
     };
     let only = || found.first().filter(|one| is_alone && !is_stranger(one));
     let chosen = exact.or_else(alike).or_else(only).ok_or(Refusal::NoParticipant)?;
