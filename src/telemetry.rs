@@ -64,6 +64,7 @@ pub struct Metrics {
     breaker_open: Family<KindLabel, Gauge>,
     webhooks: Family<KindLabel, Counter>,
     searches: ByKind,
+    nonconforming: ByKind,
     subscription_active: Family<SourceLabel, Gauge>,
     rows: Family<KindLabel, Gauge>,
     free_bytes: Gauge<i64, AtomicI64>,
@@ -122,6 +123,11 @@ impl Metrics {
             ),
             webhooks: register(&mut registry, "webhooks", "Webhook calls, by outcome"),
             searches: register(&mut registry, "fhir_searches", "Searches of servers, by outcome"),
+            nonconforming: register(
+                &mut registry,
+                "fhir_strict_failures",
+                "Appointments that a strict reader would refuse, by fault",
+            ),
             subscription_active: register(
                 &mut registry,
                 "fhir_subscription_active",
@@ -229,6 +235,11 @@ impl Metrics {
     /// Counts a search of a server.
     pub fn searched(&self, server: &SourceName, outcome: &str) {
         self.searches.get_or_create(&labels(server, outcome)).inc();
+    }
+
+    /// Counts an appointment that a strict reader would refuse.
+    pub fn nonconforming(&self, server: &SourceName, fault: &str) {
+        self.nonconforming.get_or_create(&labels(server, fault)).inc();
     }
 
     /// Notes whether the subscription at a server works.

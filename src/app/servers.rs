@@ -16,7 +16,7 @@ use crate::fhir::render;
 use crate::fhir::signature::Proof;
 use crate::fhir::subscription::{self as sub, Model};
 use crate::fhir::write::{self, Policy};
-use crate::inbound::fhir::desk::Desk;
+use crate::inbound::fhir::desk::{Desk, Habits};
 use crate::inbound::fhir::follow::{self, Follower};
 use crate::inbound::fhir::notify::{Checks, Endpoint};
 use crate::inbound::fhir::read::Reader;
@@ -71,10 +71,13 @@ pub(super) fn rooms(
     let allowed: Vec<&str> = server.allow_origins.iter().map(String::as_str).collect();
     let origins = Origins::new(&server.base_url, &allowed).map_err(|fault| told(&fault))?;
     let base = origins.base();
-    let tells = server.polling.first_import == settings::FirstImport::Notify;
+    let habits = Habits {
+        tells_first_import: server.polling.first_import == settings::FirstImport::Notify,
+        counts_nonconforming: server.version != settings::FhirVersion::R5,
+    };
     let intake = Arc::new(intake(server, live, shared.clock.now()));
     let all = || (shared.handle.clone(), shared.clock.clone(), Arc::clone(&shared.metrics));
-    let desk = Arc::new(Desk::new(client.clone(), origins, intake, tells, all()));
+    let desk = Arc::new(Desk::new(client.clone(), origins, intake, habits, all()));
     let endpoint = match &server.notify {
         None => None,
         Some(notify) => {

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use appointd_fhir::conformance;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -44,11 +45,20 @@ pub struct Desk {
     /// Counters.
     pub metrics: Arc<Metrics>,
     base: String,
-    tells_first_import: bool,
+    habits: Habits,
     pub(super) shelf: Shelf,
     /// Rung when there may be something to search for.
     pub(super) bell: Notify,
     trouble: Mutex<Troubles>,
+}
+
+/// What is done otherwise at one server than at another.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    /// Whether patients are texted about what was there before.
+    pub tells_first_import: bool,
+    /// Whether it is counted what would not pass a strict reading; there is one for R4 and R4B.
+    pub counts_nonconforming: bool,
 }
 
 /// What is amiss at a server, by who noticed it.
@@ -79,11 +89,11 @@ impl Desk {
         server: Server,
         origins: Origins,
         intake: Arc<Intake>,
-        tells_first_import: bool,
+        habits: Habits,
         (handle, clock, metrics): (Handle, Clock, Arc<Metrics>),
     ) -> Self {
         Self {
-            tells_first_import,
+            habits,
             name: intake.source.clone(),
             base: origins.base(),
             shelf: Shelf::new(server.clone(), origins, clock.clone()),
@@ -109,15 +119,27 @@ impl Desk {
     /// # Errors
     /// If what belongs to it cannot be read now, or the engine does not take it.
     pub async fn take(&self, appointment: Value, at_hand: Vec<Value>) -> Result<(), NotTaken> {
+        self.count_nonconforming(&appointment);
         let quiet = self.quiet_about(&appointment)?;
         let included = self.shelf.complete(&appointment, at_hand).await?;
         self.submit(resource::bundle(appointment, included, &self.base), quiet).await
     }
 
+    /// Counts an appointment that a strict reader would refuse: ours takes it, and the server's maker
+    /// may want to know.
+    fn count_nonconforming(&self, appointment: &Value) {
+        if !self.habits.counts_nonconforming {
+            return;
+        }
+        if let Err(fault) = conformance::report(appointment.to_string().as_bytes()) {
+            self.metrics.nonconforming(&self.name, fault.fault.as_str());
+        }
+    }
+
     /// Why a patient is not told of an appointment: until everything has been read once, what is seen
     /// first was there before us, unless it is in its first version.
     fn quiet_about(&self, appointment: &Value) -> Result<Option<&'static str>, NotTaken> {
-        if self.tells_first_import {
+        if self.habits.tells_first_import {
             return Ok(None);
         }
         let view = self.handle.view();
