@@ -1,5 +1,5 @@
 //! The house rules that no compiler holds: who may import whom, what a room must not contain, how
-//! long a file may be, and that alerts name metrics that exist.
+//! long a file may be.
 //!
 //! A rule that is in the way is changed here, with its reason, and nowhere else.
 
@@ -14,12 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use appointd::core::ids::SourceName;
-use appointd::engine::Verdict;
-use appointd::store::Category;
-use appointd::telemetry::Metrics;
-use chrono::DateTime;
 
 const LINES_MAX: usize = 500;
 
@@ -89,6 +83,7 @@ const ROOMS: &[Room] = &[
         imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls",
         banned: &[ENGINES],
     },
+    // Stand-ins for both ends of the daemon; `world` puts the daemon between them.
     Room {
         name: "sim",
         imports: "category phi clock shutdown core hl7 sms settings store outbound app",
@@ -100,6 +95,7 @@ const ROOMS: &[Room] = &[
         banned: &[OUTSIDE, ENGINES, &["phi", "Phi"]],
     },
     Room { name: "tls", imports: "", banned: &[CHANCE, ENGINES] },
+    // Of the store only what queries show.
     Room {
         name: "http",
         imports: "category clock core fhir::notification sms engine inbound telemetry tls settings::parse_duration store::Table store::Stats store::Report",
@@ -238,42 +234,6 @@ fn nothing_is_left_for_later_and_nothing_of_a_machine_is_told() {
         }
     }
     assert_none(&faults);
-}
-
-#[test]
-fn alerts_name_metrics_that_exist() {
-    let rendered = rendered();
-    let known: BTreeSet<&str> = rendered
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(['{', ' ']).next())
-        .collect();
-    let alerts = fs::read_to_string(root().join("systemd/prometheus-alerts.yml")).unwrap();
-    let mut named = BTreeSet::new();
-    let mut faults = Vec::new();
-    for (number, line) in alerts.lines().enumerate() {
-        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-        for name in line.split(word).filter(|name| name.starts_with("appointd_")) {
-            named.insert(name.to_owned());
-            if !known.contains(name) {
-                faults.push(format!("systemd/prometheus-alerts.yml:{}: no {name}", number + 1));
-            }
-        }
-    }
-    assert_none(&faults);
-    assert!(named.len() > 8, "{named:?}");
-    let labels = labels(&rendered);
-    for (metric, label) in [
-        ("appointd_messages_total", "kind"),
-        ("appointd_messages_total", "source"),
-        ("appointd_rows", "kind"),
-        ("appointd_breaker_open", "kind"),
-        ("appointd_sends_total", "outcome"),
-        ("appointd_sends_total", "lane"),
-        ("appointd_webhooks_total", "kind"),
-    ] {
-        assert!(labels[metric].contains(label), "{metric} {label}");
-    }
 }
 
 #[test]
@@ -432,35 +392,6 @@ fn words(code: &str, word: &str) -> Vec<usize> {
         .filter(|(offset, _)| !closes || !code[offset + word.len()..].starts_with(is_letter))
         .map(|(offset, _)| offset)
         .collect()
-}
-
-fn rendered() -> String {
-    let metrics = Metrics::new();
-    let source = SourceName::new("main-ehr");
-    metrics.connection_opened(&source);
-    metrics.connection_refused(&source, "address");
-    metrics.frame(&source, 2, 1);
-    metrics.frame_fault(&source, "partial");
-    metrics.verdict(&source, &Verdict::NotStored(Category::Unavailable));
-    metrics.heard(&source, DateTime::UNIX_EPOCH);
-    metrics.acknowledged(&source, "AA");
-    metrics.sent("sms", "accepted");
-    metrics.breaker("sms", true);
-    metrics.webhook("accepted");
-    metrics.set_rows("tasks", 1);
-    metrics.set_free_bytes(1);
-    metrics.answered(0.1);
-    metrics.render()
-}
-
-fn labels(rendered: &str) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for line in rendered.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, rest)) = line.split_once('{') else { continue };
-        let pairs = rest.split('}').next().unwrap().split(',');
-        labels.entry(name).or_default().extend(pairs.filter_map(|pair| pair.split('=').next()));
-    }
-    labels
 }
 
 fn root() -> PathBuf {
