@@ -37,6 +37,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(240);
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 const TOKEN: &str = "token-of-the-stand-in";
 const NUMBER: &str = "+15105550100";
+const OUTBOX_WAITING: &str = "appointd_rows{kind=\"outbox_waiting\"}";
 
 /// Booking number `index`: everything about it follows from its number.
 fn booking(index: u64) -> SimAppointment {
@@ -60,8 +61,18 @@ fn booking(index: u64) -> SimAppointment {
 }
 
 struct Daemon {
-    process: Child,
+    process: Process,
     log: std::thread::JoinHandle<()>,
+}
+
+/// A process that does not outlive a failed test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _is_gone = self.0.kill();
+        let _status = self.0.wait();
+    }
 }
 
 impl Daemon {
@@ -86,19 +97,18 @@ impl Daemon {
         }
         // Whoever does not read a pipe to its end blocks the writer.
         let log = std::thread::spawn(move || for _line in lines.map_while(Result::ok) {});
-        Self { process, log }
+        Self { process: Process(process), log }
     }
 
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    fn kill(self) {
+        drop(self.process);
         self.log.join().unwrap();
     }
 
     fn terminate(mut self) {
-        let id = self.process.id().to_string();
+        let id = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success(), "a drained daemon ends with 0");
+        assert!(self.process.0.wait().unwrap().success(), "a drained daemon ends with 0");
         self.log.join().unwrap();
     }
 }
@@ -108,6 +118,7 @@ struct Peers {
     carrier: Carrier,
     ehr: Arc<Ehr>,
     feed: SocketAddr,
+    http: SocketAddr,
     next: AtomicU64,
     /// Bookings that were acknowledged.
     acknowledged: Mutex<BTreeSet<u64>>,
@@ -167,6 +178,7 @@ async fn set_up(folder: &Path, tasks: &Tasks) -> (Arc<Peers>, PathBuf) {
         carrier,
         ehr,
         feed,
+        http,
         next: AtomicU64::new(0),
         acknowledged: Mutex::default(),
         texted: Mutex::default(),
@@ -292,7 +304,8 @@ async fn acknowledgments(peers: &Arc<Peers>, more: u64) {
     }
 }
 
-/// Waits until every acknowledged booking has its text, and every reply is with the EHR.
+/// Waits until every acknowledged booking has its text, every reply is with the EHR, and nothing is
+/// left in the outbox: the last answers, and texts of bookings whose acknowledgment was cut off.
 async fn settle(peers: &Arc<Peers>) {
     let acknowledged = peers.acknowledged.lock().await.clone();
     peers
@@ -310,6 +323,17 @@ async fn settle(peers: &Arc<Peers>) {
             replied.is_subset(&told)
         })
         .await;
+    while outbox_waiting(peers).await != 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How many rows wait in the outbox, as the daemon tells its monitoring.
+async fn outbox_waiting(peers: &Arc<Peers>) -> u64 {
+    let answer = reqwest::get(format!("http://{}/metrics", peers.http)).await.unwrap();
+    let text = answer.text().await.unwrap();
+    let line = text.lines().find(|line| line.starts_with(OUTBOX_WAITING)).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 /// What has not arrived, for the message of a failure.
