@@ -4,10 +4,11 @@
 //! planned (the appointment moved, the patient texted STOP, the day ended) is seen here.
 
 use super::appointment::{Appointment, Notice, WishState};
-use super::contact::Contact;
+use super::contact::{ConsentCause, Contact, Programme};
 use super::delivery::Outgoing;
 use super::effect::{About, Effect, Sms, TextKind, WriteBack};
 use super::local_time::Zone;
+use super::phone::PhoneNumber;
 use super::reason::Reason;
 use super::reminder::next_opening;
 use super::rules::Rules;
@@ -29,13 +30,42 @@ pub enum Permission {
 pub fn spread(contact: &Contact, scene: &Scene, decision: &mut Decision) {
     for key in &contact.appointments {
         let Some(known) = scene.appointments.get(key) else { continue };
-        let disposition = known.disposition.under_consent(contact.consent.opted_out);
+        let disposition =
+            known.disposition.under_consent(!contact.consent.allows(Programme::Appointments));
         if disposition != known.disposition
             && let Some(row) = decision.row(key, scene)
         {
             row.disposition = disposition;
         }
     }
+}
+
+/// Decides on an operator's word on whether a phone may be texted. It lifts an opt-out too: the
+/// patient may have asked for that at the desk. What the carrier blocks stays blocked there until the
+/// patient texts START.
+#[must_use]
+pub fn set(
+    phone: &PhoneNumber,
+    programme: Option<Programme>,
+    opted_out: bool,
+    scene: &Scene,
+    now: Timestamp,
+) -> Decision {
+    let mut contact = scene.contact(phone);
+    let by = ConsentCause::Operator;
+    let is_change = match programme {
+        Some(programme) => contact.set_programme(programme, opted_out, by, now),
+        None => contact.set_consent(opted_out, by, now),
+    };
+    let event = if opted_out { "OPTED_OUT" } else { "OPTED_IN" };
+    if !is_change {
+        return Decision::nothing(None, event, Reason::NothingChanged);
+    }
+    let mut decision = Decision::default();
+    spread(&contact, scene, &mut decision);
+    decision.explain(None, event, Reason::ConsentBy(by));
+    decision.contacts.push(contact);
+    decision
 }
 
 /// Decides whether a row of the outbox may be performed now.
@@ -109,7 +139,7 @@ pub fn drop_void(sms: &mut Sms, scene: &Scene, now: Timestamp) {
 
 fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let contact = scene.contact(&sms.to);
-    if contact.consent.opted_out {
+    if !contact.consent.allows(Programme::Appointments) {
         return Permission::Never(Reason::OptedOut);
     }
     let mut zone = rules.practice.zone;

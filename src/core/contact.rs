@@ -16,6 +16,8 @@ use crate::clock::Timestamp;
 const REMINDED_MAX: usize = 64;
 /// How many appointments a phone hears of; a large family with chronic illness has a dozen.
 pub const FOLLOWED_MAX: usize = 64;
+/// How many changes of consent a phone remembers; all of them are in the journal.
+pub const CONSENT_CHANGES_MAX: usize = 32;
 /// How many received texts are remembered to know a repeated delivery by its id.
 const HEARD_MAX: usize = 32;
 
@@ -63,6 +65,58 @@ pub struct Consent {
     /// By whose word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ConsentCause>,
+    /// Programmes that the phone is opted out of, while it may be texted by others.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Programme>,
+    /// The changes, oldest first, at most [`CONSENT_CHANGES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ConsentChange>,
+}
+
+impl Consent {
+    /// Whether a programme may text the phone.
+    #[must_use]
+    pub fn allows(&self, programme: Programme) -> bool {
+        !self.opted_out && !self.without.contains(&programme)
+    }
+}
+
+/// What texts are about; consent can be taken back for one of these alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Programme {
+    /// Notices, reminders and answers about appointments.
+    Appointments,
+    /// Campaigns.
+    Outreach,
+}
+
+impl Programme {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Appointments, Self::Outreach];
+
+    /// The name in commands and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Appointments => "appointments",
+            Self::Outreach => "outreach",
+        }
+    }
+}
+
+/// A change of consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentChange {
+    /// When.
+    pub at: Timestamp,
+    /// Whether texts were switched off.
+    pub opted_out: bool,
+    /// By whose word.
+    pub by: ConsentCause,
+    /// For which programme; for all if for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub programme: Option<Programme>,
 }
 
 /// By whose word consent changed.
@@ -71,12 +125,34 @@ pub struct Consent {
 pub enum ConsentCause {
     /// The patient texted a word such as STOP or START.
     Keyword,
+    /// The patient said so in other words.
+    Words,
+    /// The provider refused a text because the phone is blocked there (Twilio's error 21610).
+    Refusal,
+    /// The phone says that it is not the patient's.
+    WrongNumber,
     /// The provider reports that it has blocked or freed the phone.
     Provider,
     /// The EHR says so.
     Ehr,
     /// An operator.
     Operator,
+}
+
+impl ConsentCause {
+    /// The cause in words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Keyword => "as the patient texted",
+            Self::Words => "as the patient said in other words",
+            Self::Provider => "as the provider reports",
+            Self::Refusal => "as the provider refused a text",
+            Self::WrongNumber => "as the phone is not the patient's",
+            Self::Ehr => "as the EHR says",
+            Self::Operator => "as an operator set",
+        }
+    }
 }
 
 /// The last text that asked for an answer.
@@ -128,7 +204,13 @@ impl Contact {
     pub const fn new(phone: PhoneNumber) -> Self {
         Self {
             phone,
-            consent: Consent { opted_out: false, since: None, by: None },
+            consent: Consent {
+                opted_out: false,
+                since: None,
+                by: None,
+                without: BTreeSet::new(),
+                changes: Vec::new(),
+            },
             appointments: BTreeSet::new(),
             prompt: None,
             question: None,
@@ -163,11 +245,46 @@ impl Contact {
 
     /// Sets whether the phone may be texted; returns whether that is a change.
     pub fn set_consent(&mut self, opted_out: bool, by: ConsentCause, now: Timestamp) -> bool {
-        if self.consent.opted_out == opted_out {
+        let is_known = self.consent.opted_out == opted_out;
+        if is_known && (opted_out || self.consent.without.is_empty()) {
             return false;
         }
-        self.consent = Consent { opted_out, since: Some(now), by: Some(by) };
+        if !opted_out {
+            // START is for everything.
+            self.consent.without.clear();
+        }
+        self.consent.opted_out = opted_out;
+        self.consent.since = Some(now);
+        self.consent.by = Some(by);
+        self.note_consent(ConsentChange { at: now, opted_out, by, programme: None });
         true
+    }
+
+    /// Sets whether one programme may text the phone; returns whether that is a change.
+    pub fn set_programme(
+        &mut self,
+        programme: Programme,
+        opted_out: bool,
+        by: ConsentCause,
+        now: Timestamp,
+    ) -> bool {
+        let is_change = if opted_out {
+            self.consent.without.insert(programme)
+        } else {
+            self.consent.without.remove(&programme)
+        };
+        if is_change {
+            let programme = Some(programme);
+            self.note_consent(ConsentChange { at: now, opted_out, by, programme });
+        }
+        is_change
+    }
+
+    fn note_consent(&mut self, change: ConsentChange) {
+        if self.consent.changes.len() >= CONSENT_CHANGES_MAX {
+            self.consent.changes.remove(0);
+        }
+        self.consent.changes.push(change);
     }
 
     /// Counts a reminder of a patient.

@@ -12,7 +12,7 @@ use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind, Write
 use super::event::{Handled, Reply};
 use super::ids::AppointmentKey;
 use super::reason::Reason;
-use super::reply::{Intent, fold, read};
+use super::reply::{Intent, fold, understand};
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
@@ -43,7 +43,7 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
         Intent::Help => talk.help(),
         Intent::Confirm | Intent::Cancel | Intent::Reschedule => talk.act(intent, &open),
         Intent::Number(number) => talk.number(number, &open),
-        Intent::Unclear => talk.unclear(&open),
+        Intent::WrongNumber | Intent::Mixed | Intent::Unclear => talk.unclear(&open),
     }
     let Talk { contact, mut decision, .. } = talk;
     decision.contacts.push(contact);
@@ -61,18 +61,7 @@ fn intent_of(reply: &Reply, language: Option<&str>, rules: &Rules) -> Intent {
         Some(Handled::Help) => return Intent::Help,
         None => {}
     }
-    let text = reply.body.expose();
-    let words = &rules.replies.words;
-    let own = language.and_then(|tag| words.get(primary(tag)));
-    // A patient may answer in another language than the text's; the own one has the first word.
-    let mut understood = own.map_or(Intent::Unclear, |words| read(text, words));
-    for words in words.values() {
-        if understood != Intent::Unclear {
-            break;
-        }
-        understood = read(text, words);
-    }
-    understood
+    understand(reply.body.expose(), language.map(primary), &rules.replies.words)
 }
 
 /// The language part of a BCP 47 tag.
@@ -230,7 +219,9 @@ impl Talk<'_> {
             | Intent::CancelOrStop
             | Intent::Start
             | Intent::Help
+            | Intent::WrongNumber
             | Intent::Number(_)
+            | Intent::Mixed
             | Intent::Unclear => {
                 self.task(TaskKind::Reschedule, Some(after.key.clone()));
                 ("RESCHEDULE_REQUESTED", TextKind::RescheduleNoted)

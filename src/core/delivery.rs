@@ -44,6 +44,8 @@ pub struct Outgoing {
 pub enum State {
     /// Waits for its time.
     Ready,
+    /// Held back by the flood guard until an operator releases or discards it.
+    Held,
     /// Claimed: from now on it may have been performed.
     Sending,
     /// It is not known whether it was performed.
@@ -63,7 +65,7 @@ impl State {
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
-            Self::Ready | Self::Sending | Self::InDoubt => false,
+            Self::Ready | Self::Held | Self::Sending | Self::InDoubt => false,
             Self::Accepted | Self::Delivered | Self::Failed | Self::Void => true,
         }
     }
@@ -73,6 +75,7 @@ impl State {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Held => "held",
             Self::Sending => "sending",
             Self::InDoubt => "in_doubt",
             Self::Accepted => "accepted",
@@ -226,9 +229,12 @@ impl Outgoing {
             // These speak of the try that is under way.
             Report::NotDone { .. } | Report::InDoubt { .. } | Report::NoTrace => match self.state {
                 State::Sending | State::InDoubt => false,
-                State::Ready | State::Accepted | State::Delivered | State::Failed | State::Void => {
-                    true
-                }
+                State::Ready
+                | State::Held
+                | State::Accepted
+                | State::Delivered
+                | State::Failed
+                | State::Void => true,
             },
         }
     }

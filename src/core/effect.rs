@@ -101,6 +101,10 @@ pub enum TextKind {
     Help,
     /// Texts are on again.
     OptedIn,
+    /// No more texts will come: the one answer to a revocation that the provider has not answered.
+    OptedOut,
+    /// What the patient answered to has changed, or is called off, in the meantime.
+    ChangedMeanwhile,
 }
 
 impl TextKind {
@@ -124,11 +128,13 @@ impl TextKind {
             Self::NothingOpen => "nothing_open",
             Self::Help => "help",
             Self::OptedIn => "opted_in",
+            Self::OptedOut => "opted_out",
+            Self::ChangedMeanwhile => "changed_meanwhile",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Notice(Notice::Booked),
         Self::Notice(Notice::Rescheduled),
         Self::Notice(Notice::Modified),
@@ -145,6 +151,8 @@ impl TextKind {
         Self::NothingOpen,
         Self::Help,
         Self::OptedIn,
+        Self::OptedOut,
+        Self::ChangedMeanwhile,
     ];
 
     /// Whether the text answers one that the patient has just sent, and so goes out at any hour.
@@ -160,7 +168,9 @@ impl TextKind {
             | Self::HandedToStaff
             | Self::NothingOpen
             | Self::Help
-            | Self::OptedIn => true,
+            | Self::OptedIn
+            | Self::OptedOut
+            | Self::ChangedMeanwhile => true,
         }
     }
 
@@ -179,7 +189,9 @@ impl TextKind {
             | Self::HandedToStaff
             | Self::NothingOpen
             | Self::Help
-            | Self::OptedIn => false,
+            | Self::OptedIn
+            | Self::OptedOut
+            | Self::ChangedMeanwhile => false,
         }
     }
 
@@ -199,7 +211,9 @@ impl TextKind {
             | Self::HandedToStaff
             | Self::NothingOpen
             | Self::Help
-            | Self::OptedIn => false,
+            | Self::OptedIn
+            | Self::OptedOut
+            | Self::ChangedMeanwhile => false,
         }
     }
 }
@@ -269,4 +283,28 @@ pub enum TaskKind {
     Declined,
     /// What a notification hinted at could not be looked at.
     ReadFailed,
+    /// The phone says that it is not the patient's.
+    WrongNumber,
+    /// The carrier says that the number cannot be texted.
+    BadNumber,
+    /// A source would have sent more texts than the guard lets through; they are held.
+    Flood,
+}
+
+impl TaskKind {
+    /// Whether it should be looked at before the others: a visit may be lost by waiting.
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        match self {
+            Self::CancelOrOptOut | Self::Flood | Self::WriteBackFailed => true,
+            Self::Reschedule
+            | Self::Unclear
+            | Self::EnterByHand
+            | Self::TextFailed
+            | Self::Declined
+            | Self::ReadFailed
+            | Self::WrongNumber
+            | Self::BadNumber => false,
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::appointment::{
 use super::claim::{Claim, EhrEvent};
 use super::compare::{compare, instant, is_older, reflect};
 use super::consent::spread;
-use super::contact::{ConsentCause, Contact, HeldCancel};
+use super::contact::{ConsentCause, Contact, HeldCancel, Programme};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
 use super::merge::{fill, first_heard, merge};
@@ -187,7 +187,9 @@ impl Turn<'_> {
         }
         let echo = happened.and_then(|event| reflect(after, event));
         self.replan(after, happened);
-        let opted_out = contact.as_ref().is_some_and(|contact| contact.consent.opted_out);
+        let opted_out = contact
+            .as_ref()
+            .is_some_and(|contact| !contact.consent.allows(Programme::Appointments));
         after.disposition = after.disposition.under_consent(opted_out);
         if self.is_late {
             return Reason::OutOfOrder;
@@ -249,7 +251,7 @@ impl Turn<'_> {
         let checks = [
             (after.patient.deceased, Reason::Deceased),
             (contact.is_none(), Reason::NoPhone),
-            (contact.is_some_and(|c| c.consent.opted_out), Reason::OptedOut),
+            (contact.is_some_and(|c| !c.consent.allows(Programme::Appointments)), Reason::OptedOut),
             (after.start.is_none(), Reason::NoStart),
             (self.is_first_heard_off(after), Reason::FirstHeardOff),
             (self.is_past(after, event), Reason::Past),
@@ -314,7 +316,7 @@ impl Turn<'_> {
         let Some(notice) = before.unsent_notice.filter(|_| is_void) else { return };
         let is_due = after.unsent_notice == Some(notice)
             && notice.fits(after.status)
-            && !contact.consent.opted_out
+            && contact.consent.allows(Programme::Appointments)
             && !after.patient.deceased
             && !(notice != Notice::NoShowed && after.is_past(self.now));
         if is_due {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
+use super::contact::Programme;
 use super::delivery::Report;
 use super::feed::{FeedReport, Notified};
 use super::ids::{AppointmentKey, OutboxId, SourceName};
@@ -46,6 +47,15 @@ pub enum Event {
         server: SourceName,
         /// What.
         report: FeedReport,
+    },
+    /// An operator, or a campaign's list, says whether a phone may be texted.
+    ConsentSet {
+        /// Which phone.
+        phone: PhoneNumber,
+        /// For which programme; for all if for none.
+        programme: Option<Programme>,
+        /// Whether texts are switched off.
+        opted_out: bool,
     },
     /// An operator wants a reminder sent now.
     RemindNow {

@@ -25,6 +25,7 @@ pub mod reminder;
 pub mod reply;
 pub mod rules;
 pub mod scene;
+pub mod select;
 pub mod sending;
 pub mod share;
 pub mod timer;
@@ -59,6 +60,9 @@ pub fn decide(
         }
         Event::Notified(notified) => feed::hear(notified, scene, rules, now),
         Event::FeedReported { server, report } => feed::report(server, report, scene, now),
+        Event::ConsentSet { phone, programme, opted_out } => {
+            consent::set(phone, *programme, *opted_out, scene, now)
+        }
         Event::RemindNow { appointment } => timer::remind_now(appointment, scene, rules, now),
     }
 }

@@ -126,6 +126,30 @@ pub enum Reason {
     EventsMissing,
     /// The patient answered to a start that is no longer true; the new one is told.
     TimeChanged,
+    /// More texts than the guard lets through would have gone out; an operator decides.
+    HeldBack,
+    /// An operator let a held text go.
+    Released,
+    /// An operator took a held text away, or closed something.
+    Discarded,
+    /// An operator has this now, or is done with it.
+    TaskMoved,
+    /// The carrier says that the number cannot be texted.
+    BadNumber,
+    /// The phone has had `sms.per_phone_per_week` texts in the last seven days.
+    CappedWeek,
+    /// The phone says that it is not the patient's; it is followed no more, and staff have a task.
+    WrongNumber,
+    /// A reply says more than one thing; staff have a task.
+    MoreThanOneThing,
+    /// The reply is about something that has changed, or is off, in the meantime; the patient is told.
+    ChangedMeanwhile,
+    /// The patient is told how to answer to one of several.
+    AskedForOne,
+    /// So many answers went to this phone in a short time that a machine is likely to reply.
+    AnsweredEnough,
+    /// The answer was given before; the same again would tell nothing.
+    AnsweredBefore,
     /// There is no such appointment or effect.
     Unknown,
 }
@@ -151,10 +175,7 @@ impl fmt::Display for Reason {
             Self::NoStart => "no start of the appointment is known",
             Self::Deceased => "the patient is marked as deceased",
             Self::OptedOut => "the phone is opted out of texts",
-            Self::ConsentBy(ConsentCause::Keyword) => "as the patient texted",
-            Self::ConsentBy(ConsentCause::Provider) => "as the provider reports",
-            Self::ConsentBy(ConsentCause::Ehr) => "as the EHR says",
-            Self::ConsentBy(ConsentCause::Operator) => "as an operator set",
+            Self::ConsentBy(cause) => cause.text(),
             Self::Past => "the appointment's time has passed",
             Self::Stale => "the message is older than notifications.stale_after",
             Self::OutOfOrder => "a newer message about this appointment came first",
@@ -196,6 +217,18 @@ impl fmt::Display for Reason {
             Self::SearchPlanned => "the server will be searched",
             Self::EventsMissing => "events are missing; the server will be searched",
             Self::TimeChanged => "the start has changed since the patient was told",
+            Self::HeldBack => "held back by the flood guard until an operator decides",
+            Self::Released => "released by an operator",
+            Self::Discarded => "discarded by an operator",
+            Self::TaskMoved => "an operator has taken it up, or is done with it",
+            Self::BadNumber => "the carrier says that the number cannot be texted",
+            Self::CappedWeek => "the phone has had the week's texts already",
+            Self::WrongNumber => "the phone says that it is not the patient's; staff have a task",
+            Self::MoreThanOneThing => "says more than one thing; staff have a task",
+            Self::ChangedMeanwhile => "about something that has changed since; the patient is told",
+            Self::AskedForOne => "several are meant; the patient is told how to answer to one",
+            Self::AnsweredEnough => "the phone was answered often enough for now",
+            Self::AnsweredBefore => "the same was answered just before",
             Self::Unknown => "not known here",
         };
         f.write_str(text)

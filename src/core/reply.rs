@@ -5,7 +5,7 @@
 //! says two things at once, or a thing and a question, is unclear: a wrong answer costs a patient the
 //! appointment, a question costs a text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,12 @@ pub enum Intent {
     Start,
     /// "Who are you?"
     Help,
+    /// "You have the wrong number."
+    WrongNumber,
     /// A number, which may pick from a list.
     Number(u8),
+    /// Something is understood and something else is said or asked besides: for a person to read.
+    Mixed,
     /// Anything else.
     Unclear,
 }
@@ -44,6 +48,8 @@ impl fmt::Display for Intent {
             Self::CancelOrStop => f.write_str("stop, or maybe cancel"),
             Self::Start => f.write_str("start"),
             Self::Help => f.write_str("help"),
+            Self::WrongNumber => f.write_str("wrong number"),
+            Self::Mixed => f.write_str("more than one thing"),
             Self::Number(n) => write!(f, "number {n}"),
             Self::Unclear => f.write_str("unclear"),
         }
@@ -115,6 +121,21 @@ impl From<WordsFile> for Words {
             polite: folded(file.polite),
         }
     }
+}
+
+/// Reads a text in any of the languages there are. A patient may answer in another language than the
+/// text's; the own one, if it is known, has the first word.
+#[must_use]
+pub fn understand(text: &str, own: Option<&str>, words: &BTreeMap<String, Words>) -> Intent {
+    let own = own.and_then(|tag| words.get(tag));
+    let mut understood = own.map_or(Intent::Unclear, |words| read(text, words));
+    for words in words.values() {
+        if understood != Intent::Unclear {
+            break;
+        }
+        understood = read(text, words);
+    }
+    understood
 }
 
 /// Reads a text.

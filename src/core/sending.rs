@@ -207,6 +207,7 @@ pub fn report(
     }
     let reason = match row.state {
         State::Ready => Reason::RetryPlanned,
+        State::Held => Reason::HeldBack,
         State::Sending | State::InDoubt => Reason::InDoubt,
         State::Accepted => Reason::Accepted,
         State::Delivered => Reason::Delivered,

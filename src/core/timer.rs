@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::appointment::{Appointment, Disposition, Timer, TimerKind};
-use super::contact::Contact;
+use super::contact::{Contact, Programme};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
 use super::ids::AppointmentKey;
 use super::local_time::Zone;
@@ -131,7 +131,7 @@ fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option
     let phone = appointment.patient.phone.as_ref();
     let opted_out = phone
         .and_then(|phone| scene.contacts.get(phone))
-        .is_some_and(|contact| contact.consent.opted_out);
+        .is_some_and(|contact| !contact.consent.allows(Programme::Appointments));
     let checks = [
         (appointment.patient.deceased, Reason::Deceased),
         (!appointment.status.is_open(), Reason::NotExpected(appointment.status)),

@@ -283,6 +283,10 @@ fn cause_of(event: &Event) -> Option<Cause> {
         Event::DeliveryReported { outbox, report } => {
             Some(Cause::Delivery { outbox: outbox.clone(), report: report.clone() })
         }
+        Event::ConsentSet { opted_out, .. } => {
+            let action = if *opted_out { "opt_out" } else { "opt_in" };
+            Some(Cause::Operator { action: action.to_owned() })
+        }
         Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
     }
 }
@@ -307,6 +311,7 @@ fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> 
         }
         Event::FeedReported { server, .. } => add_feed(batch, &mut scene, server)?,
         Event::ReplyReceived(reply) => add_contact(batch, &mut scene, &reply.from)?,
+        Event::ConsentSet { phone, .. } => add_contact(batch, &mut scene, phone)?,
         Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
             add_outgoing(batch, &mut scene, outbox)?;
         }

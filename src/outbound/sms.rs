@@ -156,6 +156,7 @@ impl SmsLane {
         let report = match row.state {
             State::InDoubt => self.look_for(&row, sms).await,
             State::Ready
+            | State::Held
             | State::Sending
             | State::Accepted
             | State::Delivered

@@ -428,5 +428,8 @@ const fn task_name(kind: TaskKind) -> &'static str {
         TaskKind::TextFailed => "A text could not be sent",
         TaskKind::Declined => "Declined at the EHR; the visit stands",
         TaskKind::ReadFailed => "The EHR could not be asked what changed",
+        TaskKind::WrongNumber => "The phone is not the patient's",
+        TaskKind::BadNumber => "The number cannot be texted",
+        TaskKind::Flood => "Too many texts at once; they are held",
     }
 }

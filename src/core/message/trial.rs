@@ -27,12 +27,14 @@ fn samples(kind: TextKind) -> Vec<Vars<'static>> {
         | TextKind::HandedToStaff
         | TextKind::NothingOpen
         | TextKind::Help
-        | TextKind::OptedIn => vec![vec![]],
+        | TextKind::OptedIn
+        | TextKind::OptedOut => vec![vec![]],
         TextKind::Reminder | TextKind::WhichOne => {
             vec![vec![full()], vec![bare()], vec![full(), bare()], vec![bare(), full()]]
         }
         TextKind::Notice(_)
         | TextKind::ConfirmNoted
+        | TextKind::ChangedMeanwhile
         | TextKind::CancelNoted
         | TextKind::RescheduleNoted => vec![vec![full()], vec![bare()]],
     };
