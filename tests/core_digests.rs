@@ -3,7 +3,7 @@
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
-use appointd::core::appointment::{Disposition, Status, TimerKind};
+use appointd::core::appointment::{Disposition, Status, TimerKind, WishKind};
 use appointd::core::delivery::{Failure, Report};
 use appointd::core::effect::TextKind;
 use appointd::core::event::Event;
@@ -11,7 +11,8 @@ use appointd::core::field::Field;
 use appointd::core::reason::Reason;
 use chrono::TimeDelta;
 use support::{
-    JANE, NEXT_TUESDAY, World, booked, canceled, for_rick, hours, key, minutes, new_york, utc, with,
+    JANE, NEXT_TUESDAY, World, booked, canceled, for_rick, hours, key, minutes, new_york,
+    rescheduled, utc, with,
 };
 
 fn world_with_booking() -> World {
@@ -53,8 +54,76 @@ fn a_digest_lists_its_appointments_by_time() {
 }
 
 #[test]
-fn family_members_on_one_phone_are_not_merged() {
+fn family_members_on_one_phone_share_a_reminder_of_the_day() {
     let mut world = World::new();
+    world.tell(booked("1", "2026-12-08T10:00:00"));
+    world.tell(for_rick(booked("2", "2026-12-08T14:00:00")));
+    world.advance_to(utc("2026-12-06T16:00:00Z"));
+    assert_eq!(reminders(&world), ["12-06 10:00"]);
+    assert_eq!(world.appointment("2").disposition, Disposition::Reminded(1));
+    assert_eq!(world.last().about.len(), 2);
+    world.reply(JANE, "C");
+    for id in ["1", "2"] {
+        assert!(world.appointment(id).has_wish(WishKind::Confirm), "the text was about both");
+    }
+    assert_eq!(world.kinds(), ["booked", "booked", "reminder", "confirm_noted"]);
+    world.pass(hours(24 * 14));
+    assert_eq!(reminders(&world), ["12-06 10:00", "12-07 10:00"]);
+}
+
+#[test]
+fn who_has_had_the_days_reminders_is_left_out_of_a_familys() {
+    let mut world = World::new();
+    world.rules.reminders.per_patient_per_day = 1;
+    world.tell(for_rick(booked("3", "2026-12-09T09:30:00")));
+    world.tell(booked("1", "2026-12-08T10:00:00"));
+    world.tell(for_rick(booked("2", "2026-12-08T14:00:00")));
+    world.advance_to(utc("2026-12-07T16:00:00Z"));
+    // On the 7th Rick was told of the 9th at half past nine.
+    assert_eq!(world.last().about.len(), 1);
+}
+
+#[test]
+fn a_phone_gets_no_more_than_the_weeks_texts_but_what_it_needs() {
+    let mut world = World::new();
+    world.rules.reminders.per_phone_per_week = Some(2);
+    world.tell(booked("1", NEXT_TUESDAY));
+    world.tell(booked("2", "2026-12-09T10:00:00"));
+    world.tell(booked("3", "2026-12-10T10:00:00"));
+    assert_eq!(world.kinds(), ["booked", "booked"]);
+    assert!(world.log.iter().any(|outcome| outcome.because == Reason::CappedWeek));
+    world.tell(canceled("2", "2026-12-09T10:00:00"));
+    world.tell(rescheduled("1", "2026-12-11T10:00:00"));
+    world.pass(minutes(3));
+    assert_eq!(world.kinds(), ["booked", "booked", "rescheduled", "canceled"]);
+    world.reply(JANE, "1");
+    assert_eq!(world.last().kind.name(), "confirm_noted", "answers are not counted");
+    world.advance_to(utc("2026-12-08T14:00:00Z"));
+    assert!(reminders(&world).is_empty());
+    // Seven days after the first texts there is room again.
+    world.pass(hours(24 * 7));
+    assert_eq!(reminders(&world), ["12-08 10:00", "12-09 10:00"]);
+}
+
+#[test]
+fn texts_suit_the_hours_of_the_phones_area_too() {
+    let mut world = World::new();
+    world.rules.reminders.by_area_code = true;
+    // 10:00 in New York is 07:00 in San Francisco.
+    world.tell(booked("1", NEXT_TUESDAY));
+    assert!(world.sent.is_empty());
+    world.pass(hours(2));
+    assert_eq!(world.kinds(), ["booked"]);
+    world.tell(booked("2", "2026-12-10T10:00:00"));
+    world.advance_to(utc("2026-12-09T23:00:00Z"));
+    let first = ["12-06 14:00", "12-07 14:00", "12-07 19:59", "12-08 19:59"];
+    assert_eq!(reminders(&world), first, "10:00 moves to the evening before");
+}
+
+#[test]
+fn family_members_are_reminded_apart_where_so_configured() {
+    let mut world = World::new();
+    world.rules.reminders.digest_by_phone = false;
     world.tell(booked("1", "2026-12-08T10:00:00"));
     world.tell(for_rick(booked("2", "2026-12-08T14:00:00")));
     world.pass(hours(24 * 14));
@@ -102,6 +171,7 @@ fn a_patient_has_two_reminders_a_day_at_most() {
 fn the_cap_counts_by_patient_and_day() {
     let mut world = World::new();
     world.rules.reminders.per_patient_per_day = 1;
+    world.rules.reminders.digest_by_phone = false;
     world.tell(booked("1", "2026-12-08T10:00:00"));
     world.tell(booked("2", "2026-12-09T09:30:00"));
     world.tell(for_rick(booked("3", "2026-12-08T12:00:00")));
@@ -163,6 +233,7 @@ fn an_operator_cannot_remind_where_nothing_may_be_sent() {
 fn without_record_numbers_names_tell_family_members_apart() {
     let nameless = |claim| with(claim, |c| c.patient.id = Field::Absent);
     let mut world = World::new();
+    world.rules.reminders.digest_by_phone = false;
     world.tell(nameless(booked("1", "2026-12-08T10:00:00")));
     world.tell(nameless(for_rick(booked("2", "2026-12-08T14:00:00"))));
     world.tell(nameless(canceled("1", "2026-12-08T10:00:00")));

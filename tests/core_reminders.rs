@@ -8,9 +8,10 @@ use appointd::core::appointment::{Disposition, Status, TimerKind};
 use appointd::core::effect::TextKind;
 use appointd::core::event::Event;
 use appointd::core::field::Field;
+use appointd::core::hours::Hours;
 use appointd::core::local_time::{LocalTime, Settled, Zone};
 use appointd::core::reason::Reason;
-use appointd::core::reminder::{Placement, next_opening, place};
+use appointd::core::reminder::{Placement, place};
 use appointd::core::rules::Window;
 use chrono::TimeDelta;
 use support::{
@@ -336,7 +337,13 @@ fn a_placement_is_never_outside_the_window_nor_after_the_least_lead() {
     for quarter in 0..(24 * 4) {
         let now = starts - hours(30) + minutes(15 * quarter);
         for offset in [1, 2, 6, 12, 24, 48] {
-            let placed = place(starts - hours(offset), starts, zone, window(9, 20), hours(1), now);
+            let placed = place(
+                starts - hours(offset),
+                starts,
+                &Hours::at(zone, window(9, 20)),
+                hours(1),
+                now,
+            );
             let Placement::At(at) = placed else { continue };
             assert!(window(9, 20).contains(zone.local(at).time()), "{at}");
             assert!(at >= now && at <= starts - hours(1), "{at}");
@@ -347,7 +354,7 @@ fn a_placement_is_never_outside_the_window_nor_after_the_least_lead() {
 #[test]
 fn an_unbounded_window_never_moves_anything() {
     let at: Timestamp = utc("2026-12-03T04:59:59Z");
-    assert_eq!(next_opening(at, new_york(), Window::ALWAYS), at);
+    assert_eq!(Hours::at(new_york(), Window::ALWAYS).next_opening(at), at);
     let mut all_hours = rules();
     all_hours.reminders.window = Window::ALWAYS;
     let mut world = World::with_rules(all_hours);

@@ -98,9 +98,85 @@ fn the_only_open_appointment_is_meant() {
 #[test]
 fn the_one_last_texted_about_is_meant() {
     let mut world = world_with_booking();
+    world.pass(hours(1));
     world.tell(booked("2", LATER));
     world.reply(JANE, "C");
     assert!(wish(&world, "1").is_none() && wish(&world, "2").is_some());
+}
+
+#[test]
+fn of_two_texts_sent_together_either_may_be_meant() {
+    let mut world = world_with_booking();
+    world.tell(booked("2", LATER));
+    assert_eq!(world.reply(JANE, "C"), [Reason::AskedWhich]);
+    world.reply(JANE, "1");
+    assert!(wish(&world, "1").is_some() && wish(&world, "2").is_none());
+}
+
+#[test]
+fn asked_once_and_still_unclear_goes_to_staff() {
+    let mut world = world_with_two();
+    assert_eq!(world.reply(JANE, "X"), [Reason::AskedWhich]);
+    assert_eq!(world.reply(JANE, "X"), [Reason::HandedToStaff]);
+    assert_eq!(world.kinds(), ["booked", "booked", "which_one", "handed_to_staff"]);
+    assert_eq!(tasks(&world), [TaskKind::Unclear]);
+}
+
+#[test]
+fn a_reply_to_a_visit_that_was_called_off_says_so_and_is_not_taken_for_another() {
+    let mut world = world_with_booking();
+    world.pass(hours(1));
+    world.tell(booked("2", LATER));
+    world.tell(canceled("2", LATER));
+    world.pass(minutes(3));
+    assert_eq!(world.reply(JANE, "C"), [Reason::ChangedMeanwhile]);
+    assert!(wish(&world, "1").is_none() && wish(&world, "2").is_none());
+    assert_eq!(world.last().kind.name(), "changed_meanwhile");
+    // Now that this is said, the other one is the only one that can be meant.
+    world.reply(JANE, "C");
+    assert!(wish(&world, "1").is_some());
+}
+
+#[test]
+fn a_reply_to_a_start_that_has_changed_says_so_and_spares_the_notice() {
+    let mut world = world_with_booking();
+    world.advance_to(support::utc("2026-12-02T03:00:00Z"));
+    world.tell(rescheduled("1", LATER));
+    assert_eq!(world.kinds(), ["booked"], "it is night");
+    assert_eq!(world.reply(JANE, "C"), [Reason::ChangedMeanwhile]);
+    assert!(wish(&world, "1").is_none());
+    assert!(world.last().body.contains("Thu, Dec 10"), "{}", world.last().body);
+    world.reply(JANE, "C");
+    assert!(wish(&world, "1").is_some(), "the new start was told");
+    world.pass(hours(24));
+    assert_eq!(world.kinds(), ["booked", "changed_meanwhile", "confirm_noted"]);
+}
+
+#[test]
+fn a_machine_that_answers_is_not_answered_for_ever() {
+    let mut world = world_with_booking();
+    for _ in 0..50 {
+        world.reply(JANE, "OK");
+    }
+    assert_eq!(world.kinds(), ["booked", "confirm_noted"]);
+    for round in 0..50 {
+        world.reply(JANE, if round % 2 == 0 { "X" } else { "C" });
+    }
+    assert!(world.sent.len() <= 7, "{:?}", world.kinds());
+}
+
+#[test]
+fn opt_out_takes_back_what_waits_and_start_tells_it_after_all() {
+    let mut world = World::new();
+    world.now = support::utc("2026-12-02T03:00:00Z");
+    world.tell(booked("1", NEXT_TUESDAY));
+    assert!(world.sent.is_empty());
+    world.reply(JANE, "STOP");
+    let states: Vec<_> = world.scene.outbox.values().map(|row| row.state.name()).collect();
+    assert_eq!(states, ["void"], "at once, not when it would have been sent");
+    world.reply(JANE, "START");
+    world.pass(hours(12));
+    assert_eq!(world.kinds(), ["booked"]);
 }
 
 #[test]
@@ -150,7 +226,7 @@ fn a_picked_appointment_that_was_canceled_meanwhile_is_not_acted_on() {
     let mut world = world_with_two();
     world.reply(JANE, "C");
     world.tell(canceled("2", LATER));
-    assert_eq!(world.reply(JANE, "2"), [Reason::NotUnderstood]);
+    assert_eq!(world.reply(JANE, "2"), [Reason::ChangedMeanwhile]);
     assert!(world.written.is_empty());
     assert_eq!(wish(&world, "2"), None);
 }
@@ -248,7 +324,8 @@ fn where_we_answer_keywords_ourselves_help_and_start_are_answered() {
     world.reply(JANE, "STOP");
     world.reply(JANE, "HELP");
     world.reply(JANE, "START");
-    assert_eq!(world.kinds(), ["booked", "help", "opted_in"]);
+    // HELP of an opted-out phone is not answered: only that texts have ended is.
+    assert_eq!(world.kinds(), ["booked", "help", "opted_out", "opted_in"]);
 }
 
 #[test]

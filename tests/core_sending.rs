@@ -193,7 +193,7 @@ fn the_providers_opt_out_report_is_an_opt_out() {
         let (mut world, id) = world_with_booking_underway();
         world.report(&id, report);
         let consent = world.contact(JANE).consent;
-        assert_eq!((consent.opted_out, consent.by), (true, Some(ConsentCause::Provider)));
+        assert_eq!((consent.opted_out, consent.by), (true, Some(ConsentCause::Refusal)));
         assert_eq!(row(&world, &id).state, State::Failed);
     }
 }

@@ -3,14 +3,17 @@
 //! This is the last gate before a text leaves the house. Whatever happened since the text was
 //! planned (the appointment moved, the patient texted STOP, the day ended) is seen here.
 
+use std::collections::BTreeMap;
+
 use super::appointment::{Appointment, Notice, WishState};
 use super::contact::{ConsentCause, Contact, Programme};
-use super::delivery::Outgoing;
-use super::effect::{About, Effect, Sms, TextKind, WriteBack};
+use super::conversation::OPTED_OUT_WITHIN;
+use super::delivery::{Outgoing, State};
+use super::effect::{About, Effect, Planned, Sms, TextKind, WriteBack};
+use super::hours::Hours;
 use super::local_time::Zone;
 use super::phone::PhoneNumber;
 use super::reason::Reason;
-use super::reminder::next_opening;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
@@ -40,6 +43,50 @@ pub fn spread(contact: &Contact, scene: &Scene, decision: &mut Decision) {
     }
 }
 
+/// Plans the notices again that an opt-out took back, once texts are on again: what the patient has
+/// not been told is news still.
+pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision, now: Timestamp) {
+    if !contact.consent.allows(Programme::Appointments) {
+        return;
+    }
+    for row in contact.appointments.iter().filter_map(|key| scene.appointments.get(key)) {
+        let Some(notice) = row.unsent_notice.filter(|notice| notice.fits(row.status)) else {
+            continue;
+        };
+        let Some(begun) = row.begun_at().filter(|begun| *begun > now) else { continue };
+        let about = About { appointment: row.key.clone(), generation: row.generation };
+        decision.effects.push(Planned {
+            effect: Effect::SendSms(Sms {
+                to: contact.phone.clone(),
+                kind: TextKind::Notice(notice),
+                about: vec![about],
+                language: row.patient.language.clone(),
+                body: None,
+            }),
+            due: now,
+            not_after: begun,
+        });
+        decision.explain(Some(row.key.clone()), "OPTED_IN", Reason::NoticeQueued(notice));
+    }
+}
+
+/// Takes back the texts to a phone that wait in the outbox: an opt-out is for them too.
+pub fn withdraw_texts(contact: &Contact, scene: &Scene, decision: &mut Decision) {
+    if contact.consent.allows(Programme::Appointments) {
+        return;
+    }
+    for row in scene.outbox.values() {
+        let Effect::SendSms(sms) = &row.effect else { continue };
+        let waits = matches!(row.state, State::Ready | State::Held);
+        if !waits || sms.to != contact.phone || sms.kind == TextKind::OptedOut {
+            continue;
+        }
+        let subject = sms.about.first().map(|about| about.appointment.clone());
+        decision.explain(subject, "SEND", Reason::OptedOut);
+        decision.outbox.push(Outgoing { state: State::Void, ..row.clone() });
+    }
+}
+
 /// Decides on an operator's word on whether a phone may be texted. It lifts an opt-out too: the
 /// patient may have asked for that at the desk. What the carrier blocks stays blocked there until the
 /// patient texts START.
@@ -63,6 +110,8 @@ pub fn set(
     }
     let mut decision = Decision::default();
     spread(&contact, scene, &mut decision);
+    withdraw_texts(&contact, scene, &mut decision);
+    tell_after_all(&contact, scene, &mut decision, now);
     decision.explain(None, event, Reason::ConsentBy(by));
     decision.contacts.push(contact);
     decision
@@ -139,22 +188,42 @@ pub fn drop_void(sms: &mut Sms, scene: &Scene, now: Timestamp) {
 
 fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let contact = scene.contact(&sms.to);
-    if !contact.consent.allows(Programme::Appointments) {
+    // That no more texts will come is the one thing that may still be said.
+    let is_last_word = sms.kind == TextKind::OptedOut
+        && contact.consent.since.is_some_and(|since| now - since <= OPTED_OUT_WITHIN);
+    if !contact.consent.allows(Programme::Appointments) && !is_last_word {
         return Permission::Never(Reason::OptedOut);
     }
-    let mut zone = rules.practice.zone;
+    let mut zones = BTreeMap::new();
     for about in &sms.about {
         let Some(appointment) = scene.appointments.get(&about.appointment) else {
             return Permission::Never(Reason::Unknown);
         };
         if let Some(start) = &appointment.start {
-            zone = start.zone;
+            let _same = zones.insert(start.zone.to_string(), start.zone);
         }
         if let Some(reason) = refusal(sms, about.generation, appointment, &contact, now) {
             return Permission::Never(reason);
         }
     }
-    if sms.kind.is_answer() { Permission::Go } else { in_hours(zone, rules, now) }
+    if sms.kind.is_answer() {
+        return Permission::Go;
+    }
+    if is_held_by_cap(sms, &contact, rules, now) {
+        return Permission::Never(Reason::CappedWeek);
+    }
+    if zones.is_empty() {
+        let _none = zones.insert(String::new(), rules.practice.zone);
+    }
+    in_hours(zones.into_values().collect(), sms, rules, now)
+}
+
+/// Whether the phone has had the week's texts. Who travels for nothing, or at the wrong time, because
+/// of a cap was not spared anything: these two are told in any case.
+fn is_held_by_cap(sms: &Sms, contact: &Contact, rules: &Rules, now: Timestamp) -> bool {
+    let is_needed = matches!(sms.kind, TextKind::Notice(Notice::Canceled | Notice::Rescheduled));
+    let cap = rules.reminders.per_phone_per_week.filter(|_| !is_needed);
+    cap.is_some_and(|cap| contact.texts_this_week(now) >= cap)
 }
 
 fn refusal(
@@ -189,7 +258,8 @@ fn refusal(
     (!is_about_past && appointment.is_past(now)).then_some(Reason::Past)
 }
 
-fn in_hours(zone: Zone, rules: &Rules, now: Timestamp) -> Permission {
-    let opening = next_opening(now, zone, rules.reminders.window);
+fn in_hours(zones: Vec<Zone>, sms: &Sms, rules: &Rules, now: Timestamp) -> Permission {
+    let hours = zones.into_iter().map(|zone| Hours::of(zone, Some(&sms.to), &rules.reminders));
+    let opening = hours.map(|hours| hours.next_opening(now)).max().unwrap_or(now);
     if opening > now { Permission::Later(opening) } else { Permission::Go }
 }

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::effect::TextKind;
 use super::ids::{AppointmentKey, OutboxId};
 use super::phone::PhoneNumber;
 use super::reply::Intent;
@@ -18,6 +19,13 @@ const REMINDED_MAX: usize = 64;
 pub const FOLLOWED_MAX: usize = 64;
 /// How many changes of consent a phone remembers; all of them are in the journal.
 pub const CONSENT_CHANGES_MAX: usize = 32;
+/// How many prompts are remembered: a reply may be about an earlier one than the last.
+const PROMPTS_MAX: usize = 8;
+/// How many texts are remembered for the weekly cap, which is at most as high.
+pub const TEXTED_MAX: usize = 50;
+const WEEK: TimeDelta = TimeDelta::days(7);
+/// How many cancellations of one phone are held back at a time.
+const HELD_MAX: usize = 16;
 /// How many received texts are remembered to know a repeated delivery by its id.
 const HEARD_MAX: usize = 32;
 
@@ -31,24 +39,40 @@ pub struct Contact {
     /// The appointments that it hears of.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub appointments: BTreeSet<AppointmentKey>,
-    /// The appointments that the last text was about, and when it was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<Prompt>,
+    /// The last texts that asked for an answer, oldest first.
+    #[serde(default, rename = "prompt", deserialize_with = "few")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<Prompt>,
     /// A question that waits for its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Question>,
     /// How many replies in a row were not understood.
     #[serde(default)]
     pub not_understood: u8,
+    /// When the last of them came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_understood_at: Option<Timestamp>,
+    /// When the patient was last told that a person will read the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_at: Option<Timestamp>,
+    /// The answers of the last hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<Answered>,
     /// When a text without an open appointment was last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stranger_answered_at: Option<Timestamp>,
-    /// A cancellation notice that is held back, in case a new booking follows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<HeldCancel>,
+    /// Cancellation notices that are held back, in case a new booking follows.
+    #[serde(default, deserialize_with = "few", skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldCancel>,
     /// Reminders of the last days, for the daily cap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reminded: Vec<Reminded>,
+    /// When notices and reminders went out in the last seven days, for the weekly cap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texted: Vec<Timestamp>,
+    /// Texts in the outbox that have not been claimed yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub waiting: BTreeSet<OutboxId>,
     /// Ids of the last texts received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<String>,
@@ -165,6 +189,21 @@ pub struct Prompt {
     /// The starts that it told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub starts: BTreeMap<AppointmentKey, Timestamp>,
+    /// Whether the patient has replied to it.
+    #[serde(default)]
+    pub is_answered: bool,
+}
+
+/// An answer to a patient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// When it was planned.
+    pub at: Timestamp,
+    /// Which.
+    pub kind: TextKind,
+    /// What it was about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<AppointmentKey>,
 }
 
 /// A numbered question: which appointment?
@@ -198,6 +237,24 @@ pub struct Reminded {
     pub at: Timestamp,
 }
 
+/// Reads a list, or the single value that stood in its place in older rows.
+fn few<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Few<T> {
+        Many(Vec<T>),
+        One(T),
+    }
+    Ok(match Few::deserialize(deserializer)? {
+        Few::Many(many) => many,
+        Few::One(one) => vec![one],
+    })
+}
+
 impl Contact {
     /// A phone of which nothing is known yet.
     #[must_use]
@@ -212,12 +269,17 @@ impl Contact {
                 changes: Vec::new(),
             },
             appointments: BTreeSet::new(),
-            prompt: None,
+            prompts: Vec::new(),
             question: None,
             not_understood: 0,
+            not_understood_at: None,
+            handed_at: None,
+            answered: Vec::new(),
             stranger_answered_at: None,
-            held: None,
+            held: Vec::new(),
             reminded: Vec::new(),
+            texted: Vec::new(),
+            waiting: BTreeSet::new(),
             heard: Vec::new(),
         }
     }
@@ -294,6 +356,50 @@ impl Contact {
             self.reminded.remove(0);
         }
         self.reminded.push(Reminded { patient: patient.map(str::to_owned), at: now });
+    }
+
+    /// Notes a text that asks for an answer.
+    pub fn ask(&mut self, prompt: Prompt) {
+        if self.prompts.len() >= PROMPTS_MAX {
+            self.prompts.remove(0);
+        }
+        self.prompts.push(prompt);
+        self.question = None;
+    }
+
+    /// The start of an appointment that the last text about it told.
+    #[must_use]
+    pub fn told_start(&self, key: &AppointmentKey) -> Option<Timestamp> {
+        self.prompts.iter().rev().find_map(|prompt| prompt.starts.get(key).copied())
+    }
+
+    /// Counts a text that answers none.
+    pub fn count_text(&mut self, now: Timestamp) {
+        self.texted.retain(|at| now - *at < WEEK);
+        if self.texted.len() >= TEXTED_MAX {
+            self.texted.remove(0);
+        }
+        self.texted.push(now);
+    }
+
+    /// How many texts that answer none went out in the last seven days.
+    #[must_use]
+    pub fn texts_this_week(&self, now: Timestamp) -> usize {
+        self.texted.iter().filter(|at| now - **at < WEEK).count()
+    }
+
+    /// Holds a cancellation back.
+    pub fn hold(&mut self, held: HeldCancel) {
+        self.held.retain(|other| other.appointment != held.appointment);
+        if self.held.len() >= HELD_MAX {
+            self.held.remove(0);
+        }
+        self.held.push(held);
+    }
+
+    /// Holds the cancellation of an appointment back no longer.
+    pub fn let_go(&mut self, appointment: &AppointmentKey) {
+        self.held.retain(|held| held.appointment != *appointment);
     }
 
     /// Notes a received text; returns false if it was received before.

@@ -179,7 +179,8 @@ impl TextKind {
     pub const fn asks(self) -> bool {
         match self {
             Self::Notice(Notice::Booked | Notice::Rescheduled | Notice::Modified)
-            | Self::Reminder => true,
+            | Self::Reminder
+            | Self::ChangedMeanwhile => true,
             Self::Notice(Notice::Confirmed | Notice::Canceled | Notice::NoShowed)
             | Self::ConfirmNoted
             | Self::CancelNoted
@@ -190,8 +191,7 @@ impl TextKind {
             | Self::NothingOpen
             | Self::Help
             | Self::OptedIn
-            | Self::OptedOut
-            | Self::ChangedMeanwhile => false,
+            | Self::OptedOut => false,
         }
     }
 
@@ -202,9 +202,11 @@ impl TextKind {
     #[must_use]
     pub const fn repeats_when_in_doubt(self) -> bool {
         match self {
-            Self::Notice(_) | Self::ConfirmNoted | Self::CancelNoted | Self::RescheduleNoted => {
-                true
-            }
+            Self::Notice(_)
+            | Self::ConfirmNoted
+            | Self::CancelNoted
+            | Self::RescheduleNoted
+            | Self::ChangedMeanwhile => true,
             Self::Reminder
             | Self::WhichOne
             | Self::NotUnderstood
@@ -212,8 +214,7 @@ impl TextKind {
             | Self::NothingOpen
             | Self::Help
             | Self::OptedIn
-            | Self::OptedOut
-            | Self::ChangedMeanwhile => false,
+            | Self::OptedOut => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::appointment::{
 };
 use super::claim::{Claim, EhrEvent};
 use super::compare::{compare, instant, is_older, reflect};
-use super::consent::spread;
+use super::consent::{spread, withdraw_texts};
 use super::contact::{ConsentCause, Contact, HeldCancel, Programme};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
@@ -130,6 +130,7 @@ impl Turn<'_> {
             // The row of this appointment is the decision's own, and is brought in line there.
             contact.appointments.remove(&after.key);
             spread(contact, self.scene, &mut self.decision);
+            withdraw_texts(contact, self.scene, &mut self.decision);
             let event = if opted_out { "OPTED_OUT" } else { "OPTED_IN" };
             self.decision.explain(None, event, Reason::ConsentBy(ConsentCause::Ehr));
         }
@@ -329,7 +330,7 @@ impl Turn<'_> {
         if notice == Notice::Canceled {
             due = self.now + self.rules.notifications.cancel_hold;
             let index = self.decision.effects.len();
-            contact.held = Some(HeldCancel {
+            contact.hold(HeldCancel {
                 appointment: after.key.clone(),
                 outbox: OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index),
                 until: due,
@@ -368,13 +369,15 @@ impl Turn<'_> {
     ) -> Option<AppointmentKey> {
         let is_new =
             event == EhrEvent::Booked || (event == EhrEvent::Rescheduled && self.before.is_none());
-        let held = contact.held.as_ref().filter(|held| is_new && held.until > self.now)?;
-        let old = self.scene.appointments.get(&held.appointment)?;
+        let held = contact.held.iter().filter(|held| is_new && held.until > self.now);
+        let mut old = held.filter_map(|held| self.scene.appointments.get(&held.appointment));
         // One that was taken back stands, and its new notice too.
-        let is_replaced = old.key != after.key
-            && old.unsent_notice == Some(Notice::Canceled)
-            && is_same_visit(old, after);
-        is_replaced.then(|| old.key.clone())
+        let replaced = old.find(|old| {
+            old.key != after.key
+                && old.unsent_notice == Some(Notice::Canceled)
+                && is_same_visit(old, after)
+        });
+        replaced.map(|old| old.key.clone())
     }
 
     /// The appointment that a new one says it came in place of, unless the patient has been told
@@ -404,9 +407,7 @@ impl Turn<'_> {
         old.unsent_notice = None;
         old.timers.retain(|timer| timer.kind == TimerKind::Expire);
         old.replaced_by = Some(new.clone());
-        if contact.held.as_ref().is_some_and(|held| held.appointment == old.key) {
-            contact.held = None;
-        }
+        contact.let_go(&old.key);
     }
 }
 

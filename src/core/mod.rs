@@ -15,6 +15,7 @@ pub mod ehr;
 pub mod event;
 pub mod feed;
 pub mod field;
+pub mod hours;
 pub mod ids;
 pub mod local_time;
 mod merge;

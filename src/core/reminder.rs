@@ -4,11 +4,11 @@
 //! move it: back to the end of the window before, if that still lies ahead, else on to the next
 //! opening, if that leaves enough time, else it is skipped.
 
-use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use chrono::TimeDelta;
 
 use super::appointment::{Appointment, Timer, TimerKind};
-use super::local_time::{LocalTime, Zone};
-use super::rules::{Reminders, Window};
+use super::hours::Hours;
+use super::rules::Reminders;
 use crate::clock::Timestamp;
 
 /// Where a moment falls when texts keep to a window.
@@ -23,6 +23,7 @@ pub enum Placement {
 /// Places a reminder that is wanted at `ideal`.
 ///
 /// ```
+/// use appointd::core::hours::Hours;
 /// use appointd::core::local_time::Zone;
 /// use appointd::core::reminder::{Placement, place};
 /// use appointd::core::rules::Window;
@@ -35,7 +36,7 @@ pub enum Placement {
 /// };
 /// // 07:30 in New York is before the opening: the evening before is the latest allowed moment.
 /// let placed = place(
-///     at("2026-12-02T12:30:00Z"), at("2026-12-03T12:30:00Z"), zone, window,
+///     at("2026-12-02T12:30:00Z"), at("2026-12-03T12:30:00Z"), &Hours::at(zone, window),
 ///     TimeDelta::hours(1), at("2026-11-30T00:00:00Z"),
 /// );
 /// assert_eq!(placed, Placement::At(at("2026-12-02T00:59:00Z")));
@@ -44,49 +45,21 @@ pub enum Placement {
 pub fn place(
     ideal: Timestamp,
     starts_at: Timestamp,
-    zone: Zone,
-    window: Window,
+    hours: &Hours,
     min_lead: TimeDelta,
     now: Timestamp,
 ) -> Placement {
     let latest = starts_at - min_lead;
     let wanted = ideal.max(now);
-    let placed = if window.contains(zone.local(wanted).time()) {
+    let placed = if hours.contains(wanted) {
         wanted
     } else {
-        match last_moment_before(wanted, zone, window) {
+        match hours.last_before(wanted) {
             Some(before) if before > now => before,
-            Some(_) | None => next_opening(wanted, zone, window),
+            Some(_) | None => hours.next_opening(wanted),
         }
     };
     if placed > latest { Placement::TooLate } else { Placement::At(placed) }
-}
-
-/// The next moment, from `from` on, at which a patient in `zone` may be texted.
-#[must_use]
-pub fn next_opening(from: Timestamp, zone: Zone, window: Window) -> Timestamp {
-    let local = zone.local(from);
-    if window.contains(local.time()) {
-        return from;
-    }
-    let day =
-        if local.time() < window.start { Some(local.date()) } else { local.date().succ_opt() };
-    day.map_or(from, |day| moment(day, window.start, zone))
-}
-
-/// The last minute of the window that closed before `at`.
-fn last_moment_before(at: Timestamp, zone: Zone, window: Window) -> Option<Timestamp> {
-    let local = zone.local(at);
-    let Some(finish) = window.finish else {
-        // Open until midnight.
-        return Some(moment(local.date(), NaiveTime::MIN, zone) - TimeDelta::minutes(1));
-    };
-    let day = if local.time() >= finish { Some(local.date()) } else { local.date().pred_opt() };
-    Some(moment(day?, finish, zone) - TimeDelta::minutes(1))
-}
-
-fn moment(day: NaiveDate, time: NaiveTime, zone: Zone) -> Timestamp {
-    LocalTime::settle(day.and_time(time), zone).instant
 }
 
 /// Plans the timers of an appointment that awaits its patient, earliest first.
@@ -98,13 +71,14 @@ pub fn plan(appointment: &Appointment, rules: &Reminders, now: Timestamp) -> Vec
     let Some(start) = &appointment.start else { return Vec::new() };
     let mut timers: Vec<Timer> = Vec::new();
     if appointment.awaits_patient(now) && !appointment.patient.deceased {
+        let hours = Hours::of(start.zone, appointment.patient.phone.as_ref(), rules);
         for (index, offset) in rules.offsets.iter().enumerate() {
             let ideal = start.instant - *offset;
             let Ok(index) = u8::try_from(index) else { break };
             if ideal <= now {
                 continue;
             }
-            let placed = place(ideal, start.instant, start.zone, rules.window, rules.min_lead, now);
+            let placed = place(ideal, start.instant, &hours, rules.min_lead, now);
             match placed {
                 // Two offsets that the window moves to one moment are one reminder.
                 Placement::At(due) if timers.iter().all(|timer| timer.due != due) => {
@@ -125,7 +99,11 @@ pub fn plan(appointment: &Appointment, rules: &Reminders, now: Timestamp) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveTime;
+
     use super::*;
+    use crate::core::local_time::Zone;
+    use crate::core::rules::Window;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -140,7 +118,7 @@ mod tests {
 
     fn placed(ideal: &str, starts: &str, now: &str) -> Placement {
         let zone = Zone::parse("America/New_York").unwrap();
-        place(at(ideal), at(starts), zone, office(), TimeDelta::hours(1), at(now))
+        place(at(ideal), at(starts), &Hours::at(zone, office()), TimeDelta::hours(1), at(now))
     }
 
     #[test]
@@ -178,16 +156,5 @@ mod tests {
         // The next opening is 09:00, the visit at 09:30, and an hour must be left.
         let result = placed("2026-12-02T12:00:00Z", "2026-12-02T14:30:00Z", "2026-12-02T03:00:00Z");
         assert_eq!(result, Placement::TooLate);
-    }
-
-    #[test]
-    fn an_opening_that_the_clocks_skip_is_moved_on() {
-        let zone = Zone::parse("America/New_York").unwrap();
-        let night = Window {
-            start: NaiveTime::from_hms_opt(2, 30, 0).unwrap(),
-            finish: NaiveTime::from_hms_opt(23, 0, 0),
-        };
-        let opening = next_opening(at("2026-03-08T06:30:00Z"), zone, night);
-        assert_eq!(opening, at("2026-03-08T07:30:00Z"), "03:30 summer time");
     }
 }

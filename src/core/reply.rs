@@ -123,6 +123,13 @@ impl From<WordsFile> for Words {
     }
 }
 
+/// Whether the carrier itself blocks a phone that sends this text, and answers it.
+#[must_use]
+pub fn is_carrier_stop(text: &str) -> bool {
+    let folded = fold(text);
+    CARRIER_STOP.contains(&folded.as_str()) || folded == "cancel"
+}
+
 /// Reads a text in any of the languages there are. A patient may answer in another language than the
 /// text's; the own one, if it is known, has the first word.
 #[must_use]

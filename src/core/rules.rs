@@ -88,6 +88,13 @@ pub struct Reminders {
     pub per_patient_per_day: usize,
     /// How much time a reminder leaves before the appointment at least.
     pub min_lead: TimeDelta,
+    /// Whether the hours have to suit the zone of the phone's area too.
+    pub by_area_code: bool,
+    /// Whether one text reminds a whole family that shares a phone of the day's visits.
+    pub digest_by_phone: bool,
+    /// How many notices and reminders a phone gets in seven days; cancellations and new times are
+    /// counted, and never held back. `None` is no cap.
+    pub per_phone_per_week: Option<usize>,
 }
 
 /// Hours of the day, the start included, the finish not.

@@ -4,7 +4,7 @@
 //! tell the latest state; the report moves a patient's wish along and raises tasks for people.
 
 use super::appointment::{Notice, WishState};
-use super::consent::{Permission, drop_void, is_wished, may_send, spread};
+use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
@@ -92,7 +92,11 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
                 return decision;
             }
             let contact = scene.contact(&sms.to);
-            decision.contacts.push(noted(contact, sms, scene, now));
+            let mut contact = noted(contact, sms, scene, now);
+            if row.attempts == 1 && !sms.kind.is_answer() {
+                contact.count_text(now);
+            }
+            decision.contacts.push(contact);
         }
         Effect::ReadFhir(_) => {}
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
@@ -132,15 +136,25 @@ fn noted(mut contact: Contact, sms: &Sms, scene: &Scene, now: Timestamp) -> Cont
             let known = scene.appointments.get(&about.appointment)?;
             Some((known.key.clone(), known.start.as_ref()?.instant))
         };
-        contact.prompt = Some(Prompt {
-            appointments: sms.about.iter().map(|about| about.appointment.clone()).collect(),
-            at: now,
-            starts: sms.about.iter().filter_map(start).collect(),
-        });
-        contact.question = None;
+        // One that is off can be told of, but is not there to be answered to.
+        let is_open = |about: &&About| {
+            let known = scene.appointments.get(&about.appointment);
+            known.is_some_and(|known| known.status.is_open())
+        };
+        let open: Vec<&About> = sms.about.iter().filter(is_open).collect();
+        if !open.is_empty() {
+            contact.ask(Prompt {
+                appointments: open.iter().map(|about| about.appointment.clone()).collect(),
+                at: now,
+                starts: open.into_iter().filter_map(start).collect(),
+                is_answered: false,
+            });
+        }
     }
     if sms.kind == TextKind::Notice(Notice::Canceled) {
-        contact.held = None;
+        for about in &sms.about {
+            contact.let_go(&about.appointment);
+        }
     }
     contact
 }
@@ -181,9 +195,10 @@ pub fn report(
         | Report::Undelivered { failure: Failure::OptedOut, .. } = report
     {
         let mut contact = scene.contact(&sms.to);
-        if contact.set_consent(true, ConsentCause::Provider, now) {
+        if contact.set_consent(true, ConsentCause::Refusal, now) {
             spread(&contact, scene, &mut decision);
-            decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Provider));
+            withdraw_texts(&contact, scene, &mut decision);
+            decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Refusal));
         }
         decision.contacts.push(contact);
     }

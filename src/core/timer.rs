@@ -11,10 +11,9 @@ use chrono::TimeDelta;
 use super::appointment::{Appointment, Disposition, Timer, TimerKind};
 use super::contact::{Contact, Programme};
 use super::effect::{About, Effect, Planned, Sms, TextKind};
+use super::hours::Hours;
 use super::ids::AppointmentKey;
-use super::local_time::Zone;
 use super::reason::Reason;
-use super::reminder::next_opening;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
@@ -101,7 +100,7 @@ fn remind(
     };
     // A moment that came during a standstill may have become one of the night. It is planned anew,
     // rather than left to wait in the outbox, so that it counts for the day on which it leaves.
-    let opening = next_opening(now, start.zone, rules.reminders.window);
+    let opening = Hours::of(start.zone, Some(&phone), &rules.reminders).next_opening(now);
     if start.instant - opening + LATE_MAX < rules.reminders.min_lead {
         return written(after, Reason::TooLate);
     }
@@ -111,17 +110,23 @@ fn remind(
         return written(after, Reason::Postponed);
     }
     let contact = scene.contact(&phone);
-    let today = reminders_today(&contact, after.patient.id.as_deref(), start.zone, now);
-    if today >= rules.reminders.per_patient_per_day {
+    if is_capped(&contact, &after, rules, now) {
         return written(after, Reason::Capped);
     }
-    let mut listed = vec![after];
-    let others = same_day(listed.first(), scene, &contact, now);
+    if rules.reminders.per_phone_per_week.is_some_and(|cap| contact.texts_this_week(now) >= cap) {
+        return written(after, Reason::CappedWeek);
+    }
+    let others = same_day(&after, scene, &contact, now);
     let is_useful = |other: &Appointment| {
         let start = other.start.as_ref();
-        start.is_some_and(|start| start.instant - now + LATE_MAX >= rules.reminders.min_lead)
+        let is_theirs = rules.reminders.digest_by_phone || other.patient.is_same(&after.patient);
+        is_theirs
+            && start.is_some_and(|start| start.instant - now + LATE_MAX >= rules.reminders.min_lead)
+            && !is_capped(&contact, other, rules, now)
     };
-    listed.extend(others.into_iter().filter(is_useful));
+    let others: Vec<Appointment> =
+        others.into_iter().filter(is_useful).take(DIGEST_MAX - 1).collect();
+    let listed = std::iter::once(after).chain(others).collect();
     queue(listed, contact, rules, now)
 }
 
@@ -144,28 +149,26 @@ fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option
     checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
 
-fn reminders_today(contact: &Contact, patient: Option<&str>, zone: Zone, now: Timestamp) -> usize {
+/// Whether the appointment's patient has had the day's reminders.
+fn is_capped(contact: &Contact, row: &Appointment, rules: &Rules, now: Timestamp) -> bool {
+    let zone = row.start.as_ref().map_or(rules.practice.zone, |start| start.zone);
     let today = zone.date(now);
-    contact
+    let theirs = contact
         .reminded
         .iter()
-        .filter(|reminded| {
-            reminded.patient.as_deref() == patient && zone.date(reminded.at) == today
-        })
-        .count()
+        .filter(|reminded| reminded.patient == row.patient.id && zone.date(reminded.at) == today);
+    theirs.count() >= rules.reminders.per_patient_per_day
 }
 
-/// The other appointments of the patient on the same local day, earliest first; the timers that
-/// they would be reminded by within a day are spent.
+/// The other appointments that the phone hears of on the same local day, earliest first; the timers
+/// that they would be reminded by within a day are spent.
 fn same_day(
-    main: Option<&Appointment>,
+    main: &Appointment,
     scene: &Scene,
     contact: &Contact,
     now: Timestamp,
 ) -> Vec<Appointment> {
-    let Some((main, start)) = main.and_then(|main| Some((main, main.start.as_ref()?))) else {
-        return Vec::new();
-    };
+    let Some(start) = &main.start else { return Vec::new() };
     let day = start.zone.date(start.instant);
     let spent = (start.instant - now) / 2;
     let keys: BTreeSet<&AppointmentKey> = contact.appointments.iter().collect();
@@ -173,7 +176,7 @@ fn same_day(
         .into_iter()
         .filter(|key| **key != main.key)
         .filter_map(|key| scene.appointments.get(key))
-        .filter(|other| other.patient.is_same(&main.patient) && other.awaits_patient(now))
+        .filter(|other| other.awaits_patient(now) && !other.patient.deceased)
         .filter(|other| other.start.as_ref().is_some_and(|s| s.zone.date(s.instant) == day))
         .cloned()
         .collect();
@@ -183,7 +186,6 @@ fn same_day(
         other.remember(scene.seq);
     }
     others.sort_by_key(|other| other.start.as_ref().map(|start| start.instant));
-    others.truncate(DIGEST_MAX - 1);
     others
 }
 
@@ -195,7 +197,13 @@ fn queue(
 ) -> Decision {
     let mut decision = Decision::default();
     let Some(first) = listed.first() else { return decision };
-    contact.count_reminder(first.patient.id.as_deref(), now);
+    let mut patients: Vec<Option<&str>> =
+        listed.iter().map(|listed| listed.patient.id.as_deref()).collect();
+    patients.sort_unstable();
+    patients.dedup();
+    for patient in patients {
+        contact.count_reminder(patient, now);
+    }
     let earliest = listed.iter().filter_map(|a| a.start.as_ref()).map(|s| s.instant).min();
     let not_after =
         earliest.map_or(now, |start| (start - rules.reminders.min_lead).max(now)) + LATE_MAX;

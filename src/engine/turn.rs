@@ -23,6 +23,8 @@ use crate::core::scene::{Decision, Scene};
 use crate::core::{decide, ehr, share};
 use crate::store::Table;
 
+/// How many waiting texts a phone knows of; what is over is still stopped when it is claimed.
+const WAITING_MAX: usize = 64;
 /// How many appointments one can come in place of.
 const REPLACED_MAX: usize = 4;
 
@@ -205,8 +207,8 @@ fn add_claimed(
             add_contact(batch, scene, &phone)?;
             continue;
         }
-        if let Some(held) = &contact.held {
-            add_appointment(batch, scene, &held.appointment.clone())?;
+        for held in &contact.held {
+            add_appointment(batch, scene, &held.appointment)?;
         }
         scene.contacts.insert(phone, contact);
     }
@@ -337,8 +339,26 @@ fn add_contact(batch: &mut Batch<'_>, scene: &mut Scene, phone: &PhoneNumber) ->
     for key in &contact.appointments {
         add_appointment(batch, scene, key)?;
     }
+    for id in &contact.waiting {
+        if let Some(row) = batch.outgoing(id)? {
+            scene.outbox.insert(id.clone(), row);
+        }
+    }
     scene.contacts.insert(phone.clone(), contact);
     Ok(())
+}
+
+/// Notes at its phone whether a text waits to be claimed.
+fn note_waiting(batch: &mut Batch<'_>, row: &Outgoing) -> Result<(), Error> {
+    let Effect::SendSms(sms) = &row.effect else { return Ok(()) };
+    let waits = matches!(row.state, State::Ready | State::Held);
+    let Some(mut contact) = batch.contact(&sms.to)? else { return Ok(()) };
+    let is_news = if waits {
+        contact.waiting.len() < WAITING_MAX && contact.waiting.insert(row.id.clone())
+    } else {
+        contact.waiting.remove(&row.id)
+    };
+    if is_news { batch.put_contact(contact) } else { Ok(()) }
 }
 
 fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Result<(), Error> {
@@ -400,6 +420,7 @@ fn collect(
             batch.remove_outgoing(&row.id)?;
             continue;
         }
+        note_waiting(batch, &row)?;
         batch.put_outgoing(row)?;
     }
     for row in decision.feeds {
@@ -413,7 +434,9 @@ fn collect(
         if let Effect::ReadFhir(read) = &planned.effect {
             batch.put_plain(rows::planned(read)?, Some(rows::encode(&id)));
         }
-        batch.add_outgoing(outgoing(id, planned, frame.now));
+        let row = outgoing(id, planned, frame.now);
+        note_waiting(batch, &row)?;
+        batch.add_outgoing(row);
     }
     Ok(decision.because)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 
 use crate::core::appointment::Notice;
+use crate::core::contact::TEXTED_MAX;
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::local_time::Zone;
 use crate::core::phone::{PhoneNumber, Region};
@@ -121,6 +122,12 @@ pub(super) fn reminders(section: &mut Section<'_>) -> Reminders {
         window: section.table("window", window),
         per_patient_per_day: section.size("per_patient_per_day", 0..=20, 2),
         min_lead,
+        by_area_code: section.flag("by_area_code", true),
+        digest_by_phone: section.flag("digest_by_phone", true),
+        per_phone_per_week: match section.size("per_phone_per_week", 0..=TEXTED_MAX as u64, 0) {
+            0 => None,
+            cap => Some(cap),
+        },
     }
 }
 

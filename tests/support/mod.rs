@@ -114,6 +114,9 @@ pub(crate) fn rules() -> Rules {
             window: window(9, 20),
             per_patient_per_day: 2,
             min_lead: hours(1),
+            by_area_code: false,
+            digest_by_phone: true,
+            per_phone_per_week: None,
         },
         notifications: Notifications {
             enabled: vec![
