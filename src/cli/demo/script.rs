@@ -49,6 +49,7 @@ async fn day(by_fhir: bool) -> Result<(), Failure> {
     out::say("Everybody here is invented; nothing leaves this machine.");
     janes_visit(&mut stage).await?;
     johns_visit(&mut stage).await?;
+    a_family(&mut stage).await?;
     stage.close().await
 }
 
@@ -63,6 +64,7 @@ async fn janes_visit(stage: &mut Stage) -> Result<(), Failure> {
     stage.advance_to(local(2026, 12, 1, 9)?);
     stage.texts(&phone, 2).await;
     stage.replies(&phone, "Is it about my knee?").await;
+    stage.texts(&phone, 4).await;
     stage.replies(&phone, "Yes, see you then!").await;
     stage.texts(&phone, 6).await;
     stage.written(1).await;
@@ -93,6 +95,27 @@ async fn johns_visit(stage: &mut Stage) -> Result<(), Failure> {
     stage.world.clinic.book(appointment("10003", john, local(2026, 12, 9, 11)?)).await;
     stage.heard("10003", "booked").await;
     stage.show();
+    Ok(())
+}
+
+async fn a_family(stage: &mut Stage) -> Result<(), Failure> {
+    let ann = patient("MRN1002", "Ann", "Diaz", "(415) 555-0125");
+    let leo = patient("MRN1003", "Leo", "Diaz", "(415) 555-0125");
+    let phone = number(&ann)?;
+    stage.title("Ann and her son Leo share a phone; both have a visit next Tuesday");
+    stage.world.clinic.book(appointment("10004", ann, local(2026, 12, 8, 9)?)).await;
+    stage.texts(&phone, 1).await;
+    stage.world.clinic.book(appointment("10005", leo, local(2026, 12, 8, 10)?)).await;
+    stage.texts(&phone, 2).await;
+    stage.title("One reminder lists the day; one letter answers for both");
+    stage.advance_to(local(2026, 12, 6, 9)?);
+    stage.texts(&phone, 3).await;
+    stage.replies(&phone, "c").await;
+    stage.texts(&phone, 5).await;
+    stage.reflected(&["10004", "10005"]).await;
+    stage.title("A reply that says more than one thing is for a person, who gets a task");
+    stage.replies(&phone, "yes but can Leo come at 3?").await;
+    stage.texts(&phone, 7).await;
     Ok(())
 }
 
@@ -137,6 +160,19 @@ impl Stage {
     async fn settled(&self) {
         self.known(|row| row.pointer("/wish/state").is_some_and(|state| state == "reflected"))
             .await;
+    }
+
+    /// Waits until the EHR has said itself what was wished of each of these.
+    async fn reflected(&mut self, ids: &[&str]) {
+        for id in ids {
+            let is_it = |row: &Value| {
+                let key = row.get("key").and_then(Value::as_str).unwrap_or_default();
+                key.ends_with(&format!("/{id}"))
+                    && row.pointer("/wish/state").is_some_and(|state| state == "reflected")
+            };
+            self.known(is_it).await;
+        }
+        self.show();
     }
 
     /// Waits until the daemon knows an appointment in this status.
@@ -196,10 +232,17 @@ impl Stage {
                 |name: &str| row.get(name).and_then(|v| v.as_str()).unwrap_or("-").to_owned();
             out::say(&format!("{}: {}, {}", part("key"), part("status"), part("disposition")));
         }
-        let last = view.query(Subject::Messages, &Filter { limit: 1, ..Filter::default() });
-        for row in last.map_err(|e| failed(&e))? {
+        let silent = Some("10003".to_owned());
+        let johns = Filter { appointment: silent, limit: 1, ..Filter::default() };
+        for row in view.query(Subject::Messages, &johns).map_err(|e| failed(&e))? {
             let because = row.pointer("/outcomes/0/because").and_then(|v| v.as_str());
-            out::say(&format!("The last booking sent no text: {}", because.unwrap_or("-")));
+            out::say(&format!("John's second booking sent no text: {}", because.unwrap_or("-")));
+        }
+        self.title("What is left for staff");
+        for row in view.query(Subject::Tasks, &filter).map_err(|e| failed(&e))?.iter().rev() {
+            let part = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-");
+            let kind = part("kind").replace('_', " ");
+            out::say(&format!("{kind}, {}: \"{}\"", part("phone"), part("note")));
         }
         self.world.stop().await.map_err(|e| failed(&e))
     }
