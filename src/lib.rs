@@ -87,8 +87,10 @@
 //! # A reply comes in
 //!
 //! Twilio's POST is believed by its signature only ([`inbound::sms`]). [`core::conversation`] looks
-//! at consent first, then at which appointment is meant, then at what is meant; where it could be
-//! several, the patient is asked once. A wish becomes a row for the lane of the EHR
+//! at consent first, then at what is meant ([`core::reply`]) and of which visit: one that the words
+//! name ([`core::select`]), else one that the texts which it may answer were about. Where it could be
+//! several, the patient is asked once; what says more than one thing goes to a person. An opt-out
+//! takes back the phone's waiting texts in the same commit ([`core::consent`]). A wish becomes a row for the lane of the EHR
 //! ([`outbound::hl7`]), written by [`mapping::reverse`] from the appointment's last message, matched
 //! by MSA-2, repeated under one control id. When the EHR's own message says the same, the wish is
 //! *reflected*, and the patient is not texted a second time. At a FHIR server the lane

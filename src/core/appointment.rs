@@ -417,9 +417,16 @@ impl Appointment {
     pub fn awaits_patient(&self, now: Timestamp) -> bool {
         self.status.is_open()
             && !self.is_past(now)
-            && !self.has_wish(WishKind::Cancel)
+            && !self.is_asked_off()
             && self.participation != Some(Participation::Declined)
             && self.replaced_by.is_none()
+    }
+
+    /// Whether the patient has said not to come. That the EHR could not be told, which is a task for
+    /// staff, does not bring the patient back: a reminder would only show that nobody listened.
+    #[must_use]
+    pub fn is_asked_off(&self) -> bool {
+        self.wish.as_ref().is_some_and(|wish| wish.kind == WishKind::Cancel)
     }
 
     /// Whether the patient has asked for this and the EHR has not refused.

@@ -132,7 +132,6 @@ fn remind(
 
 /// The first reason for which an appointment gets no reminder.
 fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option<Reason> {
-    use super::appointment::WishKind;
     let phone = appointment.patient.phone.as_ref();
     let opted_out = phone
         .and_then(|phone| scene.contacts.get(phone))
@@ -142,7 +141,7 @@ fn objection(appointment: &Appointment, scene: &Scene, now: Timestamp) -> Option
         (!appointment.status.is_open(), Reason::NotExpected(appointment.status)),
         (appointment.start.is_none(), Reason::NoStart),
         (appointment.is_past(now), Reason::Past),
-        (appointment.has_wish(WishKind::Cancel), Reason::AskedToCancel),
+        (appointment.is_asked_off(), Reason::AskedToCancel),
         (phone.is_none(), Reason::NoPhone),
         (opted_out, Reason::OptedOut),
     ];

@@ -1,5 +1,7 @@
 //! What is done about the appointments that a reply is about: wishes, tasks, answers.
 
+use chrono::TimeDelta;
+
 use super::super::appointment::{Appointment, Notice, Wish, WishKind, WishState};
 use super::super::effect::{Effect, Planned, TaskKind, TextKind, WriteBack};
 use super::super::ids::AppointmentKey;
@@ -7,7 +9,13 @@ use super::super::reason::Reason;
 use super::super::reply::Intent;
 use super::Talk;
 use super::meant::gone;
+use crate::clock::Timestamp;
 use crate::phi::Phi;
+
+/// How long before the visit a wish that the EHR has not taken is left to staff.
+const LEFT_FOR_STAFF: TimeDelta = TimeDelta::hours(1);
+/// How long a wish is tried in any case: an EHR that restarts is back by then.
+const TRIED_AT_LEAST: TimeDelta = TimeDelta::minutes(15);
 
 /// What a reply says of some appointments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +54,7 @@ impl Talk<'_> {
     }
 
     /// The start that the text told which the patient answers.
-    fn told_start(&self, key: &AppointmentKey) -> Option<crate::clock::Timestamp> {
+    fn told_start(&self, key: &AppointmentKey) -> Option<Timestamp> {
         let mut prompts = self.prompts.iter().rev();
         prompts.find_map(|prompt| prompt.starts.get(key).copied())
     }
@@ -119,8 +127,15 @@ impl Talk<'_> {
                 Effect::SendHl7(write_back)
             },
             due: self.now,
-            not_after: self.now + self.rules.delivery.write_back_for,
+            not_after: self.write_back_until(after),
         });
+    }
+
+    /// Until when a wish is tried at the EHR: while a person can still see to it before the visit.
+    fn write_back_until(&self, row: &Appointment) -> Timestamp {
+        let longest = self.now + self.rules.delivery.write_back_for;
+        let Some(begun) = row.begun_at() else { return longest };
+        longest.min((begun - LEFT_FOR_STAFF).max(self.now + TRIED_AT_LEAST))
     }
 
     /// Leaves to a person what a message would say for all who share the number.
