@@ -52,9 +52,9 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
                 && after.is_some_and(char::is_ascii_digit);
             // `3:30`, `12/8` and a phone number are no choices from a list.
             if is_inside {
-                found.letter(c)
+                found.letter(c);
             } else {
-                found.hear(c)
+                found.hear(c);
             }
             1
         });

@@ -234,8 +234,7 @@ impl Parting {
             return None;
         }
         let is_repeated = self.says & says & (LETTER | DAY) != 0;
-        let is_other = number.is_some() && self.number.is_some_and(|held| Some(held) != number);
-        if is_repeated || is_other {
+        if is_repeated || (number.is_some() && self.number.is_some()) {
             return None;
         }
         let spoken = if is_letter && !place.is_first { 0 } else { says };

@@ -1,5 +1,7 @@
 //! Rules of reading; the tables are in `fixtures/replies`.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn english() -> Words {
@@ -41,29 +43,56 @@ fn everyday_replies_are_understood() {
 }
 
 #[test]
-fn what_is_not_plain_is_unclear() {
+fn what_says_nothing_is_unclear_and_what_says_more_is_for_a_person() {
     let hostile = "y".repeat(100_000);
-    let table = [
-        "",
-        "   ",
-        "?",
-        "no",
+    for text in
+        ["", "   ", "?", "no", "thank you", "who is this", "999", "\u{0}\u{feff}", hostile.as_str()]
+    {
+        assert_eq!(read(text, &english()), Intent::Unclear, "{}", text.len());
+    }
+    for text in [
         "yes no",
         "yes but can I come at 3",
         "yes I can't make it",
         "ok cancel appointment",
-        "thank you",
         "I don't want to cancel",
-        "who is this",
-        "999",
         "c x",
-        "stop please",
-        "\u{0}\u{feff}",
-        hostile.as_str(),
-    ];
-    for text in table {
-        assert_eq!(read(text, &english()), Intent::Unclear, "{}", text.len());
+        "STOP or go",
+    ] {
+        assert_eq!(read(text, &english()), Intent::Mixed, "{text}");
     }
+    assert_eq!(read("stop please", &english()), Intent::Stop);
+}
+
+#[test]
+fn choices_are_spread_out_and_slips_are_told() {
+    let file: WordsFile = toml::from_str(
+        r#"
+            confirm = ["[I/we/] come", "stop"]
+            cancel = ["cancel", "we come", "one two three four five six seven eight nine"]
+            reschedule = []
+            start = []
+            help = ["?!"]
+            naming = { weekdays = ["monday"] }
+        "#,
+    )
+    .unwrap();
+    let problems = file.problems();
+    for (key, problem) in [
+        ("confirm", "\"stop\" is an opt-out"),
+        ("cancel", "\"cancel\" is an opt-out"),
+        ("cancel", "\"we come\" stands in confirm too"),
+        ("cancel", "has more than 8 words"),
+        ("reschedule", "is empty"),
+        ("help", "nothing counts"),
+        ("naming.weekdays", "write 7"),
+    ] {
+        let is_told = |found: &(&str, String)| found.0 == key && found.1.contains(problem);
+        assert!(problems.iter().any(is_told), "{key}: {problem}\n{problems:#?}");
+    }
+    let words = Words::from(file);
+    let come: Vec<&str> = words.confirm.iter().map(String::as_str).collect();
+    assert_eq!(come, ["come", "i come", "stop", "we come"]);
 }
 
 #[test]
