@@ -48,7 +48,6 @@ fn carriers_opt_out_words_are_understood_whatever_the_lists_say() {
     let bare = appointd::core::reply::Words::default();
     for word in ["STOP", "StopAll", "unsubscribe", "END", "quit", "Revoke", "optout"] {
         assert_eq!(read(word, &bare), Intent::Stop, "{word}");
-        assert_ne!(read(&format!("{word} please"), &english_words()), Intent::Stop, "{word}");
     }
     assert_eq!(read(" Cancel. ", &bare), Intent::CancelOrStop);
     assert_eq!(read("CANCEL APPT", &bare), Intent::Cancel);

@@ -30,6 +30,7 @@ mod texting;
 mod texts;
 mod time;
 mod values;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

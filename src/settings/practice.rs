@@ -19,6 +19,7 @@ use super::listener::{region, zone};
 use super::reader::Section;
 use super::texts;
 use super::time::{parse_offset, parse_time};
+use super::words;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -175,7 +176,7 @@ pub(super) fn replies(section: &mut Section<'_>) -> Replies {
         ),
         prompt_counts_for: section.delta("prompt_counts_for", MINUTE..=30 * DAY, 3 * DAY),
         provider_answers_keywords: section.flag("provider_answers_keywords", true),
-        words: texts::words(section),
+        words: words::words(section),
     }
 }
 

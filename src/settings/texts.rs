@@ -1,14 +1,13 @@
-//! The files beside the settings: templates and word lists, one file a language.
+//! The templates beside the settings, one file a language.
 //!
 //! English is built in, so that no file is needed. A file `en.toml` of the practice changes single
 //! texts; every other language must be whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::conversation::primary;
 use crate::core::message::{Error, File, Template, Texts};
-use crate::core::reply::{Words, WordsFile};
 
 use super::fault::{Fault, Place};
 use super::layers::{read_text, toml_files, tree};
@@ -17,7 +16,6 @@ use super::values::text_of;
 
 const ENGLISH: &str = "en";
 const TEXTS_EN: &str = include_str!("../../conf/texts/en.toml");
-const WORDS_EN: &str = include_str!("../../conf/replies/en.toml");
 
 /// Whether a text is a language's own part of a tag: `en` of `en-US`.
 pub(super) fn is_language(text: &str) -> bool {
@@ -121,61 +119,8 @@ fn templates(
     templates
 }
 
-/// Reads the word lists of `[replies] path`.
-pub(super) fn words(section: &mut Section<'_>) -> BTreeMap<String, Words> {
-    let path = language_folder(section);
-    let english = read_file(section.desk, "built-in en.toml", WORDS_EN, word_lists);
-    let mut words = BTreeMap::from([(ENGLISH.to_owned(), english)]);
-    if let Some(folder) = path {
-        for_each_language(section.desk, &folder, |desk, language, name, text| {
-            let lists = read_file(desk, name, text, word_lists);
-            let _replaced = words.insert(language.to_owned(), lists);
-        });
-    }
-    words
-}
-
-fn word_lists(file: &mut Section<'_>) -> Words {
-    let mut list = |key: &'static str, is_needed: bool| {
-        let words = file.list(key, |text| Ok(text.to_owned()));
-        file.need(words.is_some() || !is_needed, key, "write a list of texts in brackets");
-        words.unwrap_or_default()
-    };
-    let words = Words::from(WordsFile {
-        confirm: list("confirm", true),
-        cancel: list("cancel", true),
-        reschedule: list("reschedule", true),
-        stop: list("stop", false),
-        start: list("start", true),
-        help: list("help", true),
-        polite: list("polite", false),
-    });
-    let lists = [
-        ("confirm", &words.confirm),
-        ("cancel", &words.cancel),
-        ("reschedule", &words.reschedule),
-        ("stop", &words.stop),
-        ("start", &words.start),
-        ("help", &words.help),
-    ];
-    let mut seen: BTreeMap<&String, &str> = BTreeMap::new();
-    let mut doubles: BTreeSet<(&str, String)> = BTreeSet::new();
-    for (key, list) in lists {
-        for word in list {
-            if let Some(other) = seen.insert(word, key) {
-                let _is_new =
-                    doubles.insert((key, format!("{word:?} stands in {other} too; remove one")));
-            }
-        }
-    }
-    for (key, problem) in doubles {
-        file.fault(file.place().clone(), key, problem);
-    }
-    words
-}
-
 /// Reads a text of its own keys; they are none of the settings'.
-fn read_file<T>(
+pub(super) fn read_file<T>(
     desk: &mut Desk,
     name: &str,
     text: &str,
@@ -190,7 +135,7 @@ fn read_file<T>(
     value
 }
 
-fn language_folder(section: &mut Section<'_>) -> Option<PathBuf> {
+pub(super) fn language_folder(section: &mut Section<'_>) -> Option<PathBuf> {
     let place = section.place_of("path");
     let path = section.path("path")?;
     if path.is_dir() {
@@ -200,7 +145,7 @@ fn language_folder(section: &mut Section<'_>) -> Option<PathBuf> {
     None
 }
 
-fn for_each_language(
+pub(super) fn for_each_language(
     desk: &mut Desk,
     folder: &Path,
     mut read: impl FnMut(&mut Desk, &str, &str, &str),
