@@ -5,6 +5,7 @@
 //! knows that.
 
 mod plan;
+pub mod zones;
 
 use std::fmt;
 
