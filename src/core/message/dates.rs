@@ -226,9 +226,9 @@ impl Dates {
         }
         let time = self.time.fill(|slot| self.slot(slot, start));
         let is_elsewhere = !phone_zones.is_empty()
-            && !phone_zones.iter().any(|zone| {
-                zone.offset_at(start.instant) == start.zone.offset_at(start.instant)
-            });
+            && !phone_zones
+                .iter()
+                .any(|zone| zone.offset_at(start.instant) == start.zone.offset_at(start.instant));
         Some(if is_elsewhere { format!("{time} {}", zone_mark(start)) } else { time })
     }
 
@@ -304,12 +304,7 @@ fn is_short(text: &str) -> bool {
     is_line && text.chars().count() <= FORM_CHARS_MAX
 }
 
-fn form(
-    key: &'static str,
-    text: Option<&String>,
-    slots: &[Slot],
-    faults: &mut Vec<Fault>,
-) -> Form {
+fn form(key: &'static str, text: Option<&String>, slots: &[Slot], faults: &mut Vec<Fault>) -> Form {
     let parsed = text.map_or_else(|| Err("is missing".to_owned()), |text| Form::parse(text, slots));
     parsed.unwrap_or_else(|problem| {
         faults.push((key, problem));
