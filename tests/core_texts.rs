@@ -361,7 +361,7 @@ fn a_question_lists_days_and_answers_list_what_was_answered() {
     }
     let text = written(TextKind::NotUnderstood, &about, &rules());
     assert!(
-        text.contains("2X: 1: Tue, Dec 8") && text.contains("a number with a letter"),
+        text.contains("2X. 1: Tue, Dec 8") && text.contains("a number with a letter"),
         "{text}"
     );
     let text = written(TextKind::NotUnderstood, &[&one], &rules());
@@ -663,7 +663,7 @@ fn the_worst_case_counts_long_names_places_and_days() {
     assert!(digest.worst.segments.count >= 3, "{digest:?}");
 }
 
-/// All shipped texts in one place; write them anew with `UPDATE_GOLDEN=1`.
+/// All shipped texts in one place; write them anew with `APPOINTD_GOLDEN=write`.
 #[test]
 fn the_shipped_texts_read_as_they_should() {
     let mut lines = String::new();
@@ -687,7 +687,7 @@ fn the_shipped_texts_read_as_they_should() {
         ));
     }
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts.golden");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var("APPOINTD_GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::write(&path, &lines).unwrap();
     }
     assert_eq!(lines, std::fs::read_to_string(path).unwrap());
