@@ -399,50 +399,6 @@ fn phone_numbers_are_not_printed() {
 }
 
 #[test]
-fn texts_and_word_lists_are_checked_with_file_and_line() {
-    let dir = folder(
-        "[texts]\npath = \"texts\"\n[replies]\npath = \"replies\"\n[practice]\nlocale = \"fr\"\n",
-    );
-    write(
-        dir.path(),
-        "texts/en.toml",
-        "[help]\ntext = \"\"\"a\n{{ patient.diagnosis }}\"\"\"\n[helo]\ntext = \"x\"\n[booked]\ntext = 5\nlang = 1\n",
-    );
-    write(dir.path(), "texts/es.toml", "[help]\ntext = \"{% if %}\"\n");
-    write(dir.path(), "texts/README.toml", "");
-    write(
-        dir.path(),
-        "replies/es.toml",
-        "confirm = [\"si\", \"no\"]\ncancel = [\"NO\"]\nyes = []\n",
-    );
-    let found = lines(load_dir(&dir, &[]));
-    let expected = [
-        "texts/en.toml:3: help.text: unknown variable patient.diagnosis",
-        "texts/en.toml:5: helo.text: there is no such text",
-        "texts/en.toml:7: booked.text: is a number",
-        "texts/en.toml:8: booked: has an unknown key",
-        "texts/es.toml:2: help.text: ",
-        "texts/es.toml: booked: is missing",
-        "texts/README.toml: is not named after a language",
-        "replies/es.toml:1: cancel: \"no\" stands in confirm too",
-        "replies/es.toml:3: yes: there is no such setting",
-        "replies/es.toml:1: reschedule: is missing",
-        "practice.locale: there are no texts in \"fr\"",
-    ];
-    for line in expected {
-        assert!(found.iter().any(|fault| fault.contains(line)), "{line}\n{found:#?}");
-    }
-}
-
-#[test]
-fn one_text_of_the_practice_replaces_the_built_in_one() {
-    let dir = folder("[texts]\npath = \"texts\"\n");
-    write(dir.path(), "texts/en.toml", "[help]\ntext = \"Call us.\"\n");
-    let settings = load_dir(&dir, &[]).unwrap().settings;
-    assert_eq!(settings.rules.texts.languages().iter().collect::<Vec<_>>(), ["en"]);
-}
-
-#[test]
 fn unreadable_files_are_told_and_not_waited_for() {
     let gone = load(Path::new("/nowhere/appointd.toml"), std::iter::empty(), None);
     assert_eq!(lines(gone).len(), 1);

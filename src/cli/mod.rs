@@ -13,6 +13,7 @@ mod query;
 mod replay;
 mod resync;
 mod run;
+mod samples;
 mod send;
 mod simulate;
 mod store;
@@ -72,7 +73,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the daemon
     Run(Config),
-    /// Check settings, mappings and texts; all faults at once
+    /// Check settings, mappings and texts: all faults at once, and every text as a patient reads it
     Check(check::Arguments),
     /// Read message files with a mapping and print the normalized events
     Map(map::Arguments),

@@ -20,7 +20,7 @@ use appointd::core::message::{File, Texts};
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reply::{Words, WordsFile};
 use appointd::core::rules::{
-    DeliveryRules, Notifications, Place, Practice, Reminders, Replies, Rules, Window,
+    DeliveryRules, Notifications, Place, Practice, Privacy, Reminders, Replies, Rules, Window,
 };
 use appointd::phi::Phi;
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
@@ -107,6 +107,8 @@ pub(crate) fn rules() -> Rules {
             name: "Owl Clinic".to_owned(),
             callback_phone: "415-555-0100".to_owned(),
             zone: new_york(),
+            privacy: Privacy::Standard,
+            visit_types: BTreeMap::new(),
         },
         locations: BTreeMap::from([("MAIN".to_owned(), main), ("SENS".to_owned(), sensitive)]),
         reminders: Reminders {
