@@ -142,6 +142,9 @@ fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permissi
     if !contact.consent.allows(Programme::Appointments) {
         return Permission::Never(Reason::OptedOut);
     }
+    if contact.bad.is_some() {
+        return Permission::Never(Reason::BadNumber);
+    }
     let mut zone = rules.practice.zone;
     for about in &sms.about {
         let Some(appointment) = scene.appointments.get(&about.appointment) else {

@@ -7,7 +7,10 @@ use crate::core::phone::{PhoneNumber, Region};
 
 use super::net::{URL_WANTED, parse_url};
 use super::reader::Section;
+use super::suggest::clipped;
+use super::values::text_of;
 use crate::sms::Secret;
+use crate::sms::error_codes::{Class, Table};
 
 /// How texts leave.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +59,8 @@ pub struct Twilio {
     pub request_timeout: Duration,
     /// How often replies are looked for that no webhook has brought.
     pub poll_every: Option<Duration>,
+    /// What error codes mean.
+    pub error_codes: Table,
 }
 
 /// A key for requests.
@@ -136,10 +141,33 @@ pub(super) fn twilio(section: &mut Section<'_>) -> Option<Twilio> {
             10 * second..=86_400 * second,
             five_minutes,
         ),
+        error_codes: section.table("error_codes", error_codes),
         account_sid: account_sid?,
         auth_token: auth_token?,
         sender: sender?,
     })
+}
+
+/// Reads `[twilio.error_codes]`: classes by code, over the built-in ones.
+fn error_codes(section: &mut Section<'_>) -> Table {
+    let mut table = Table::default();
+    for (code, item) in section.open_entries() {
+        let key = clipped(&code);
+        let place = item.place.clone();
+        // Twilio's codes have five digits.
+        let Some(code) = code.parse().ok().filter(|code| (10_000..=99_999).contains(code)) else {
+            section.fault(place, &key, "is no code of Twilio's: those have five digits");
+            continue;
+        };
+        match text_of(&item.value).map(Class::parse) {
+            Ok(Some(class)) => table = table.with(code, class),
+            Ok(None) | Err(_) => {
+                let names = Class::ALL.map(|class| format!("\"{}\"", class.name())).join(", ");
+                section.fault(place, &key, format!("is no class of errors; write one of {names}"));
+            }
+        }
+    }
+    table
 }
 
 fn sid(section: &mut Section<'_>, key: &'static str, prefix: &str) -> Option<String> {
