@@ -198,7 +198,8 @@ pub fn twilio_of(settings: &Settings) -> Result<Option<Twilio>, String> {
             .http
             .public_url
             .as_ref()
-            .map(|url| format!("{url}/twilio/status")),
+            // By default Twilio tries a callback once more, and only if nobody answers at all.
+            .map(|url| format!("{url}/twilio/status#rc=5&rp=all")),
         error_codes: account.error_codes.clone(),
         connect_timeout: account.connect_timeout,
         total_timeout: account.request_timeout,

@@ -197,9 +197,9 @@ pub enum Next {
     /// Another try when the sender goes on; the try does not count.
     Wait(TimeDelta),
     /// Another try when the provider's day begins ([`provider_midnight`]); the try does not count.
-    NextDay,
+    Midnight,
     /// Another try when the hours for texts begin again; the try does not count.
-    NextOpening,
+    Opening,
 }
 
 /// The pauses before the tries of a text that the provider took and could not deliver: what a phone
@@ -228,8 +228,8 @@ impl Failure {
             Self::Throttled => Next::Backoff,
             Self::SenderPaused => Next::Wait(SENDER_PAUSE),
             Self::Misconfigured => Next::Wait(MISCONFIGURED_PAUSE),
-            Self::DayUsedUp => Next::NextDay,
-            Self::QuietHours => Next::NextOpening,
+            Self::DayUsedUp => Next::Midnight,
+            Self::QuietHours => Next::Opening,
         }
     }
 
@@ -339,7 +339,6 @@ impl Outgoing {
     fn fail(&mut self, failure: Failure, code: &str, now: Timestamp, rules: &DeliveryRules) {
         self.error = Some(code.to_owned());
         let due = match failure.next() {
-            _ if self.tries.lost.len() >= LOST_MAX => None,
             Next::GiveUp => None,
             Next::Drop => {
                 self.state = State::Void;
@@ -357,17 +356,18 @@ impl Outgoing {
                 self.tries.spared += 1;
                 Some(now + self.spread(pause))
             }
-            Next::NextDay => {
+            Next::Midnight => {
                 self.tries.spared += 1;
                 Some(provider_midnight(now))
             }
             // Whoever knows the hours plans it by `postpone`.
-            Next::NextOpening => {
+            Next::Opening => {
                 self.tries.spared += 1;
                 Some(now)
             }
         };
-        self.retry_or_fail(due.is_some(), due.unwrap_or(now));
+        let is_over = self.tries.lost.len() >= LOST_MAX;
+        self.retry_or_fail(due.is_some() && !is_over, due.unwrap_or(now));
     }
 
     /// Whether a report says nothing that is not known, and known better: the sender's answer, the

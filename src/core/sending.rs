@@ -205,7 +205,7 @@ pub fn report(
     let mut row = known.clone();
     row.apply(report, now, &rules.delivery);
     let failure = failure_of(report).filter(|_| row != *known);
-    if failure.is_some_and(|failure| failure.next() == Next::NextOpening) {
+    if failure.is_some_and(|failure| failure.next() == Next::Opening) {
         row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
     let mut decision = Decision::default();

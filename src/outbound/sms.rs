@@ -417,8 +417,8 @@ const fn outcome(report: &Report) -> &'static str {
             | Next::Spaced
             | Next::Backoff
             | Next::Wait(_)
-            | Next::NextDay
-            | Next::NextOpening => "retry",
+            | Next::Midnight
+            | Next::Opening => "retry",
         },
         Report::InDoubt { .. } => "in_doubt",
         Report::NoTrace => "no_trace",
