@@ -119,3 +119,28 @@ fn pauses_double_up_to_the_longest() {
     assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
     assert!(pauses[0] >= 10 && pauses[9] <= 720, "{pauses:?}");
 }
+
+#[test]
+fn a_text_that_is_taken_and_lost_again_and_again_is_given_up() {
+    let mut row = text(TextKind::Reminder);
+    for number in 1..LOST_MAX {
+        let id = format!("SM{number}");
+        let lost =
+            Report::Undelivered { id, failure: Failure::SenderPaused, code: "30001".to_owned() };
+        row.apply(&lost, now(), &rules());
+        assert_eq!(row.state, State::Ready, "{number}");
+        row.claim(now(), &rules());
+    }
+    let id = "SM0".to_owned();
+    let last = Report::Undelivered { id, failure: Failure::SenderPaused, code: "30001".to_owned() };
+    row.apply(&last, now(), &rules());
+    assert_eq!(row.state, State::Failed);
+}
+
+#[test]
+fn a_row_from_before_tries_were_told_apart_is_read() {
+    let mut json = serde_json::to_value(text(TextKind::Reminder)).unwrap();
+    json.as_object_mut().unwrap().remove("tries");
+    let row: Outgoing = serde_json::from_value(json).unwrap();
+    assert_eq!(row.tries, Tries::default());
+}

@@ -109,3 +109,48 @@ fn is_to(row: &MessageRow, sender: &Sender, pool: &BTreeSet<PhoneNumber>) -> boo
     };
     is_ours && row.direction == Some(Direction::Inbound)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::sms::answer;
+
+    const OURS: &str = "MG0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "MG1123456789abcdef0123456789abcdef";
+
+    fn row(direction: &str, from: &str, to: &str, service: Value) -> MessageRow {
+        let row = json!({
+            "sid": "SM0123456789abcdef0123456789abcdef", "direction": direction, "from": from,
+            "to": to, "messaging_service_sid": service,
+        });
+        answer::message(row.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn of_an_accounts_texts_those_to_our_service_or_its_numbers_are_ours() {
+        let sender = Sender::parse(OURS).unwrap();
+        let sent = row("outbound-api", "+15105550100", "+14155550123", OURS.into());
+        let pool = pool(&[sent.clone()], &sender);
+        let cases = [
+            (row("inbound", "+14155550123", "+15105550100", Value::Null), true),
+            (row("inbound", "+14155550123", "+15105550101", OURS.into()), true),
+            (row("inbound", "+14155550123", "+15105550101", Value::Null), false),
+            (row("inbound", "+14155550123", "+15105550100", OTHER.into()), false),
+            (sent, false),
+        ];
+        for (row, expected) in cases {
+            assert_eq!(is_to(&row, &sender, &pool), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_to_a_short_code_is_read() {
+        let sender = Sender::parse("72345").unwrap();
+        assert_eq!(sender.address(), Some("72345"));
+        let text = row("inbound", "+14155550123", "72345", Value::Null);
+        assert!(is_to(&text, &sender, &BTreeSet::new()));
+        assert!(InboundSms::from_row(&text).is_ok());
+    }
+}

@@ -115,6 +115,8 @@ impl Webhooks {
     fn report_of(&self, news: &StatusCallback) -> Option<Report> {
         let id = news.message_sid.as_str().to_owned();
         match news.status {
+            // `sent` is the last word of a carrier without receipts; what became of such a text stays
+            // unknown, and nothing follows from that.
             MessageStatus::Accepted
             | MessageStatus::Scheduled
             | MessageStatus::Queued

@@ -441,3 +441,7 @@ fn is_in_file(path: &Path, id: &OutboxId) -> std::io::Result<bool> {
     };
     Ok(text.lines().filter_map(|line| serde_json::from_str::<Sent>(line).ok()).any(|s| s.id == *id))
 }
+
+#[cfg(test)]
+#[path = "sms_tests.rs"]
+mod tests;

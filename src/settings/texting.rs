@@ -229,3 +229,43 @@ pub(super) fn public_url(section: &mut Section<'_>) -> Option<String> {
     }
     Some(url.text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::from_text;
+
+    fn twilio(rows: &str) -> Result<Table, Vec<String>> {
+        let text = format!(
+            "[twilio]\naccount_sid = \"AC00000000000000000000000000000000\"\n\
+             auth_token = \"example-token\"\nfrom = \"+12025550100\"\n\
+             [twilio.error_codes]\n{rows}"
+        );
+        let loaded = from_text(&text, Path::new(""));
+        let told = |faults: Vec<crate::settings::Fault>| {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        loaded.map(|loaded| loaded.settings.twilio.unwrap().error_codes).map_err(told)
+    }
+
+    #[test]
+    fn error_codes_are_put_over_the_built_in_ones() {
+        let table = twilio("30008 = \"unroutable\"\n39999 = \"daily_cap\"").unwrap();
+        assert_eq!(table.delivery(Some(30008)), Class::Unroutable);
+        assert_eq!(table.delivery(Some(39999)), Class::DailyCap);
+        assert_eq!(table.delivery(Some(30003)), Class::TransientDelivery);
+    }
+
+    #[test]
+    fn a_code_or_class_that_is_none_is_a_fault() {
+        for (row, part) in [
+            ("30008 = \"unroutabel\"", "is no class of errors; write one of \"opted_out\""),
+            ("30008 = 5", "is no class of errors"),
+            ("3008 = \"content\"", "is no code of Twilio's"),
+            ("busy = \"content\"", "is no code of Twilio's"),
+        ] {
+            let faults = twilio(row).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains(part), "{row}: {faults:?}");
+        }
+    }
+}

@@ -204,6 +204,13 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_may_come_without_words() {
+        let picture = inbound(&[("Body", None), ("NumMedia", Some("1"))]).unwrap();
+        assert_eq!((picture.body.expose().as_str(), picture.num_media), ("", 1));
+        assert_eq!(inbound(&[("Body", None)]).unwrap_err(), Error::Missing("Body"));
+    }
+
+    #[test]
     fn a_patients_text_is_kept_untrimmed_with_all_its_parameters() {
         let text = inbound(&[]).unwrap();
         assert_eq!(text.body.expose(), " YES ");
