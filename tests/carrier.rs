@@ -91,6 +91,14 @@ impl House {
         self.until(&format!("{states:?}"), |house| house.states() == states).await;
     }
 
+    /// Waits until the only text was refused with this code.
+    async fn until_refused(&self, code: &str) {
+        self.until(code, |house| {
+            house.rows(Subject::Outbox).first().is_some_and(|row| row["error"] == code)
+        })
+        .await;
+    }
+
     fn texts(&self, number: &str) -> Vec<Text> {
         let mut texts = self.world.carrier.texts(&phone(number));
         texts.retain(|text| text.direction == Direction::OutboundApi);
@@ -203,7 +211,7 @@ async fn a_throttled_text_goes_a_moment_later() {
     let house = House::start().await;
     house.world.carrier.fail_next(1, Fault::before_accept(Answer::Throttled));
     house.book("1", JANE).await;
-    house.until("a spared try", |house| house.states() == ["ready"]).await;
+    house.until_refused("20429").await;
     house.clock.advance(TimeDelta::milliseconds(150));
     house.until_states(&["delivered"]).await;
     house.stop().await;
@@ -215,7 +223,8 @@ async fn when_the_days_texts_are_used_up_all_wait_and_readiness_says_until_when(
     assert_eq!(house.readiness().await["parts"]["sms"], "up");
     house.world.carrier.set_fate(&phone(JANE), Fate::Undelivered(30023));
     house.book("1", JANE).await;
-    house.until_states(&["ready"]).await;
+    house.until_refused("30023").await;
+    assert_eq!(house.states(), ["ready"]);
     house.world.carrier.set_fate(&phone(JANE), Fate::Delivered);
     let ready = house.readiness().await;
     assert_eq!(ready["parts"]["sms"], "impaired: held until 2026-12-02T08:00:00Z");
@@ -235,10 +244,11 @@ async fn when_the_days_texts_are_used_up_all_wait_and_readiness_says_until_when(
 #[tokio::test]
 async fn an_account_that_is_refused_keeps_its_texts_and_is_shown() {
     let house = House::start().await;
-    // 21408: texts to the region are not switched on.
+    // 30034: the number is not registered with the carriers.
     house.world.carrier.set_fate(&phone(JANE), Fate::Failed(30034));
     house.book("1", JANE).await;
-    house.until_states(&["ready"]).await;
+    house.until_refused("30034").await;
+    assert_eq!(house.states(), ["ready"]);
     let part = house.readiness().await["parts"]["sms"].clone();
     assert_eq!(part, "impaired: Twilio refuses all texts of this sender, code 30034");
     assert!(house.rows(Subject::Tasks).is_empty());
