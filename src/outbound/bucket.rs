@@ -71,11 +71,9 @@ mod tests {
             for _ in 0..1_000 {
                 now += bucket.take(segments, now);
             }
-            let spent = f64::from(segments) * 1_000.0;
-            assert!(
-                spent / now.as_secs_f64() <= rate * 1.01 + f64::from(segments) * 0.01,
-                "{rate}"
-            );
+            // The burst at the start, and the text that is still being paid for, come on top.
+            let spent = f64::from(segments) * 999.0 - rate.max(1.0);
+            assert!(spent / now.as_secs_f64() <= rate * 1.001, "{rate}");
         }
     }
 
