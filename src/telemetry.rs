@@ -61,6 +61,8 @@ pub struct Metrics {
     refused: ByKind,
     last_message: Family<SourceLabel, Gauge<f64, AtomicU64>>,
     sends: Family<LaneAndOutcome, Counter>,
+    sms_failures: Family<KindLabel, Counter>,
+    sms_held_until: Gauge<i64, AtomicI64>,
     breaker_open: Family<KindLabel, Gauge>,
     webhooks: Family<KindLabel, Counter>,
     searches: ByKind,
@@ -87,6 +89,7 @@ impl Default for Metrics {
 impl Metrics {
     /// A new set of counters, all at zero.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one entry a metric")]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("appointd");
         let buckets = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -116,6 +119,16 @@ impl Metrics {
                 "When the last message was stored",
             ),
             sends: register(&mut registry, "sends", "Effects performed, by outcome"),
+            sms_failures: register(
+                &mut registry,
+                "sms_failures",
+                "Texts refused or not delivered, by class",
+            ),
+            sms_held_until: register(
+                &mut registry,
+                "sms_held_until_timestamp_seconds",
+                "Until when the sender of texts rests; 0 if it does not",
+            ),
             breaker_open: register(
                 &mut registry,
                 "breaker_open",
@@ -220,6 +233,16 @@ impl Metrics {
     pub fn sent(&self, lane: &str, outcome: &str) {
         let labels = LaneAndOutcome { lane: lane.to_owned(), outcome: outcome.to_owned() };
         self.sends.get_or_create(&labels).inc();
+    }
+
+    /// Counts a text that was refused or not delivered, by the class of its code.
+    pub fn sms_failed(&self, class: &str) {
+        self.sms_failures.get_or_create(&kind(class)).inc();
+    }
+
+    /// Notes until when the sender of texts rests.
+    pub fn sms_held_until(&self, until: Option<Timestamp>) {
+        self.sms_held_until.set(until.map_or(0, |until| until.timestamp()));
     }
 
     /// Notes whether a lane is paused.

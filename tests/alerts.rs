@@ -46,6 +46,7 @@ fn alerts_name_metrics_that_exist() {
         ("appointd_sends_total", "outcome"),
         ("appointd_sends_total", "lane"),
         ("appointd_webhooks_total", "kind"),
+        ("appointd_sms_failures_total", "kind"),
     ] {
         assert!(labels[metric].contains(label), "{metric} {label}");
     }
@@ -63,6 +64,8 @@ fn rendered() -> String {
     metrics.acknowledged(&source, "AA");
     metrics.sent("sms", "accepted");
     metrics.breaker("sms", true);
+    metrics.sms_failed("content");
+    metrics.sms_held_until(None);
     metrics.webhook("accepted");
     metrics.searched(&source, "failed");
     metrics.subscription(&source, false);

@@ -11,6 +11,7 @@ use super::delivery::Report;
 use super::feed::{FeedReport, Notified};
 use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::phone::PhoneNumber;
+use crate::clock::Timestamp;
 use crate::phi::Phi;
 
 /// Something that happened.
@@ -75,6 +76,12 @@ pub struct Reply {
     pub body: Phi<String>,
     /// What the provider has already made of it, if it handles opt-out words itself.
     pub handled: Option<Handled>,
+    /// When the patient sent it, if it was found late: by listing, its webhook being lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// How many pictures and the like came with it; the body may then be empty.
+    #[serde(default)]
+    pub media: u32,
 }
 
 /// An opt-out word that the provider has acted on and answered.

@@ -11,6 +11,7 @@ mod input;
 pub mod recorded;
 pub mod render;
 pub mod rows;
+mod sent;
 mod servers;
 mod turn;
 pub mod view;

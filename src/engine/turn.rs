@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::contact::{Contact, FOLLOWED_MAX};
-use crate::core::delivery::{Outgoing, State};
+use crate::core::delivery::{Outgoing, State, Tries};
 use crate::core::effect::{Effect, Planned, ReadAt};
 use crate::core::event::Event;
 use crate::core::feed::FeedReport;
@@ -452,5 +452,6 @@ fn outgoing(id: OutboxId, planned: Planned, now: Timestamp) -> Outgoing {
         created_at: now,
         provider_id: None,
         error: None,
+        tries: Tries::default(),
     }
 }

@@ -1,7 +1,9 @@
 //! Whether the daemon is alive, and whether it can do its work.
 //!
 //! Ready is end to end: the engine answers, the store has room, every listener is bound. A receiver
-//! that is out of order is shown and does not make us unready: what comes in is still kept.
+//! that is out of order is shown and does not make us unready: what comes in is still kept. So it is
+//! with the sender of texts, as when Twilio refuses the account or the day's texts are used up: part
+//! `sms` is impaired, and texts wait; to take the daemon out of service would lose replies besides.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -56,6 +58,10 @@ pub(super) async fn ready(
 ) -> Response {
     let mut parts = context.health.parts();
     parts.insert("engine".to_owned(), engine(&context));
+    if let Some(webhooks) = &context.webhooks {
+        let part = webhooks.impairment().map_or(Part::Up, Part::Impaired);
+        parts.insert("sms".to_owned(), part);
+    }
     for desk in context.desks.iter() {
         let part = desk.impairment().map_or(Part::Up, Part::Impaired);
         parts.insert(format!("server {}", desk.name), part);

@@ -10,7 +10,7 @@ use appointd::core::appointment::Appointment;
 use appointd::core::claim::Claim;
 use appointd::core::contact::Contact;
 use appointd::core::decide;
-use appointd::core::delivery::{Outgoing, Report, State};
+use appointd::core::delivery::{Outgoing, Report, State, Tries};
 use appointd::core::effect::{About, Effect, Sms, Task, TextKind, WriteBack};
 use appointd::core::event::{Event, Handled, Reply};
 use appointd::core::ids::{AppointmentKey, OutboxId, Seq};
@@ -129,6 +129,8 @@ impl World {
             from: phone(from),
             body: Phi::new(body.to_owned()),
             handled,
+            sent_at: None,
+            media: 0,
         };
         let reasons = self.turn(None, &Event::ReplyReceived(reply));
         self.settle();
@@ -295,6 +297,7 @@ impl World {
                 created_at: self.now,
                 provider_id: None,
                 error: None,
+                tries: Tries::default(),
             };
             assert!(self.scene.outbox.insert(id, row).is_none(), "ids of effects are unique");
         }
