@@ -8,6 +8,7 @@ use super::consent::{Permission, drop_void, is_wished, may_send, spread};
 use super::contact::{ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
+use super::gate;
 use super::ids::OutboxId;
 use super::message::{Subject, render};
 use super::reason::Reason;
@@ -22,6 +23,9 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
         return Decision::nothing(None, "SEND", Reason::Unknown);
     };
+    if row.state == State::Held {
+        return Decision::nothing(main_appointment(row), "SEND", Reason::HeldBack);
+    }
     if row.due > now {
         // Asked for too early, or twice: it is held back, or another try is under way.
         let reason = if row.state == State::Ready { Reason::Postponed } else { Reason::InDoubt };
@@ -37,7 +41,16 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     if let Effect::SendSms(sms) = &mut row.effect {
         drop_void(sms, scene, now);
     }
-    match may_send(&row, scene, rules, now) {
+    let permission = may_send(&row, scene, rules, now);
+    match gate::objection(&row, scene) {
+        // What is void is so whatever an operator will say.
+        Some(Reason::HeldBack) if !matches!(permission, Permission::Never(_)) => {
+            return gate::hold(row, scene);
+        }
+        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
+        Some(_) | None => {}
+    }
+    match permission {
         Permission::Go => perform(row, scene, rules, now),
         Permission::Later(at) => {
             row.due = at;
@@ -218,6 +231,7 @@ pub fn report(
     let subject = main_appointment(&row);
     remember(&mut decision, subject.as_ref(), scene);
     decision.outbox.push(row);
+    gate::left(known, scene, &mut decision);
     decision.explain(subject, "DELIVERY", reason);
     decision
 }
