@@ -15,7 +15,7 @@ use crate::core::effect::{Effect, TaskKind};
 use crate::core::gate::Gate;
 use crate::core::ids::{OutboxId, SourceName};
 use crate::core::task::{TaskId, TaskState, Ticket};
-use crate::store::{Key, Order, Range, Table};
+use crate::store::{Order, Range, Table};
 
 /// How many tasks and gates are counted at most; more of them is as alarming as this.
 const COUNTED_MAX: usize = 10_000;
@@ -103,24 +103,22 @@ impl View {
         Ok(row.map(|row| rows::decode(Table::Gate, &row.value)).transpose()?)
     }
 
-    /// The first held texts of a source behind a key, the oldest first, each with its key.
+    /// The first held texts of a source behind one of them, the oldest first.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn held(
         &self,
         source: &SourceName,
-        after: Option<&Key>,
+        after: Option<&OutboxId>,
         limit: usize,
-    ) -> Result<Vec<(Key, OutboxId)>, Error> {
+    ) -> Result<Vec<OutboxId>, Error> {
         let mut range = Range::prefix(Table::Gate, &rows::held_by(source));
         if let Some(after) = after {
-            range = range.after(after);
+            range = range.after(&rows::held(source, after)?);
         }
         let rows = self.store.scan(&range, limit, Order::Ascending)?;
-        rows.into_iter()
-            .map(|(key, row)| Ok((key, rows::decode(Table::Gate, &row.value)?)))
-            .collect()
+        rows.iter().map(|(_, row)| Ok(rows::decode(Table::Gate, &row.value)?)).collect()
     }
 
     /// Whether a held text still tells what is so, as far as can be seen before it is sent.
@@ -151,7 +149,7 @@ impl View {
         for gate in self.gates()? {
             let oldest = self.held(&gate.source, None, 1)?.pop();
             let oldest = match oldest {
-                Some((_, id)) => self.outgoing(&id)?.map(|row| row.created_at),
+                Some(id) => self.outgoing(&id)?.map(|row| row.created_at),
                 None => None,
             };
             let (texts, past) = gate.counted(crate::core::gate::WITHIN_MAX, now);
@@ -184,11 +182,12 @@ impl View {
             let is_out = consent.opted_out || !consent.without.is_empty();
             let is_wanted = match filter.status.as_deref() {
                 None | Some("opted_out") => is_out,
-                Some("opted_in") => !is_out && consent.since.is_some(),
+                Some("opted_in") => !is_out && !consent.changes.is_empty(),
                 Some(_) => false,
             };
-            let is_in_time = filter.since.is_none_or(|since| consent.since >= Some(since))
-                && filter.until.is_none_or(|until| consent.since <= Some(until));
+            let changed = consent.changes.last().map(|change| change.at).or(consent.since);
+            let is_in_time = filter.since.is_none_or(|since| changed >= Some(since))
+                && filter.until.is_none_or(|until| changed <= Some(until));
             if is_wanted && is_in_time {
                 found.push(consent_json(&row));
             }

@@ -281,6 +281,12 @@ impl World {
         for row in decision.outbox {
             self.scene.outbox.insert(row.id.clone(), row);
         }
+        for row in decision.gates {
+            self.scene.gates.insert(row.source.clone(), row);
+        }
+        for (id, ticket) in decision.tickets {
+            self.scene.tickets.insert(id, ticket);
+        }
         let effects = decision.effects.len();
         for (index, planned) in decision.effects.into_iter().enumerate() {
             let id = OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index);
