@@ -28,8 +28,7 @@ use appointd::engine::{Answer, Engine, Handle, Reading, Received, Sameness};
 use appointd::store::{Embedded, Memory, Options, Store};
 use serde_json::Value;
 use support::{
-    JANE, NEXT_TUESDAY, OTHER, TUESDAY, World, booked, canceled, confirmed, hours, minutes, phone,
-    rescheduled, rules, utc, with,
+    JANE, NEXT_TUESDAY, TUESDAY, World, booked, canceled, hours, minutes, phone, rules, utc, with,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -18,7 +18,7 @@ use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::reason::Reason;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
-use super::sending::main_appointment;
+use super::sending::{main_appointment, subject_of};
 use super::task::{TaskId, TaskState};
 use crate::clock::Timestamp;
 use crate::phi::Phi;
@@ -220,14 +220,8 @@ pub fn source_of(key: &AppointmentKey) -> SourceName {
 /// The source whose gate a row of the outbox has to pass, if it has to pass one.
 #[must_use]
 pub fn gate_of(row: &Outgoing) -> Option<SourceName> {
-    match &row.effect {
-        Effect::SendSms(sms) if matches!(sms.kind, TextKind::Notice(_)) => {
-            main_appointment(row).as_ref().map(source_of)
-        }
-        Effect::SendSms(_) | Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => {
-            None
-        }
-    }
+    let subject = main_appointment(row).filter(|_| is_notice(&row.effect));
+    subject.as_ref().map(source_of)
 }
 
 /// Counts what a claim has come to, and closes its source's gate if that is too much. What the
@@ -235,11 +229,9 @@ pub fn gate_of(row: &Outgoing) -> Option<SourceName> {
 pub fn count(claim: &Claim, scene: &Scene, rules: &Rules, now: Timestamp, decision: &mut Decision) {
     let source = &claim.origin.space;
     let Some(limit) = rules.guard.limit(source).filter(|_| claim.quiet.is_none()) else { return };
-    let is_notice = |effect: &Effect| match effect {
-        Effect::SendSms(sms) => matches!(sms.kind, TextKind::Notice(_)),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => false,
-    };
-    let texts = decision.effects.iter().filter(|planned| is_notice(&planned.effect)).count();
+    let notices = decision.effects.iter().filter(|planned| is_notice(&planned.effect));
+    let subjects: Vec<_> = notices.map(|planned| subject_of(&planned.effect)).collect();
+    let texts = subjects.len();
     let past = decision.because.iter().filter(|o| o.because == Reason::Past).count();
     if texts == 0 && past == 0 {
         return;
@@ -250,7 +242,28 @@ pub fn count(claim: &Claim, scene: &Scene, rules: &Rules, now: Timestamp, decisi
     if gate.closed.is_none() {
         close(&mut gate, limit, scene, now, decision);
     }
+    if gate.closed.is_some() && texts > 0 {
+        // Held from the start: a flood must not keep the sender busy with what it may not send.
+        decision.is_held = true;
+        gate.held = gate.held.saturating_add(u64::from(whole(texts)));
+        for subject in subjects {
+            decision.explain(subject, "SEND", Reason::HeldBack);
+        }
+    }
     decision.gates.push(gate);
+}
+
+/// In which state an effect of a decision begins, given [`Decision::is_held`].
+#[must_use]
+pub const fn first_state(is_held: bool, effect: &Effect) -> State {
+    if is_held && is_notice(effect) { State::Held } else { State::Ready }
+}
+
+const fn is_notice(effect: &Effect) -> bool {
+    match effect {
+        Effect::SendSms(sms) => matches!(sms.kind, TextKind::Notice(_)),
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => false,
+    }
 }
 
 fn close(gate: &mut Gate, limit: Limit, scene: &Scene, now: Timestamp, decision: &mut Decision) {
@@ -272,7 +285,6 @@ fn close(gate: &mut Gate, limit: Limit, scene: &Scene, now: Timestamp, decision:
         note: Phi::new(note),
         at: now,
     });
-    decision.explain(None, "FLOOD", Reason::HeldBack);
     gate.closed = Some(Closed { since: now, from: now - limit.within, because, task });
 }
 

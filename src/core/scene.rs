@@ -55,6 +55,8 @@ pub struct Decision {
     pub gates: Vec<Gate>,
     /// Tasks in the queue to be written.
     pub tickets: Vec<(TaskId, Ticket)>,
+    /// Whether new notices are held from the start, as their source's gate is closed.
+    pub is_held: bool,
     /// New effects.
     pub effects: Vec<Planned>,
     /// New tasks for people.

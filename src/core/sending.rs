@@ -295,7 +295,13 @@ fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
 /// The appointment that an effect is mainly about.
 #[must_use]
 pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
-    match &row.effect {
+    subject_of(&row.effect)
+}
+
+/// The appointment that an effect will mainly be about.
+#[must_use]
+pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
+    match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             Some(write_back.appointment.clone())

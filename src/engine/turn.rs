@@ -16,7 +16,7 @@ use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, Planned, ReadAt};
 use crate::core::event::Event;
 use crate::core::feed::FeedReport;
-use crate::core::gate::gate_of;
+use crate::core::gate::{first_state, gate_of};
 use crate::core::ids::{AppointmentKey, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::{Outcome, Reason};
@@ -426,7 +426,8 @@ fn collect(
         if let Effect::ReadFhir(read) = &planned.effect {
             batch.put_plain(rows::planned(read)?, Some(rows::encode(&id)));
         }
-        batch.add_outgoing(outgoing(id, planned, frame.now));
+        let state = first_state(decision.is_held, &planned.effect);
+        batch.add_outgoing(Outgoing { state, ..outgoing(id, planned, frame.now) });
     }
     Ok(decision.because)
 }

@@ -13,6 +13,7 @@ use appointd::core::decide;
 use appointd::core::delivery::{Outgoing, Report, State};
 use appointd::core::effect::{About, Effect, Sms, Task, TextKind, WriteBack};
 use appointd::core::event::{Event, Handled, Reply};
+use appointd::core::gate::first_state;
 use appointd::core::ids::{AppointmentKey, OutboxId, Seq};
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reason::{Outcome, Reason};
@@ -292,8 +293,8 @@ impl World {
             let id = OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index);
             let row = Outgoing {
                 id: id.clone(),
+                state: first_state(decision.is_held, &planned.effect),
                 effect: planned.effect,
-                state: State::Ready,
                 due: planned.due,
                 not_after: planned.not_after,
                 attempts: 0,
