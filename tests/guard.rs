@@ -419,7 +419,7 @@ async fn of_a_thousand_bookings_the_first_leave_and_the_rest_wait_for_an_operato
         let audit = Filter { limit: 100, ..Filter::default() };
         let audit = house.view.query(Subject::Audit, &audit).unwrap();
         let opened = audit.last().unwrap()["cause"]["operator"]["action"].clone();
-        assert_eq!(opened, format!("hold release ehr, {} held", held));
+        assert_eq!(opened, format!("hold release ehr, {held} held"));
         let moved = audit.iter().filter(|row| row["outcomes"].as_array().unwrap().len() > 1);
         assert_eq!(moved.count(), usize::try_from(held).unwrap().div_ceil(MOVED_MAX));
     })
