@@ -1,3 +1,5 @@
+//! Counting, forgetting, and the rows of gates.
+
 use super::*;
 
 fn now() -> Timestamp {

@@ -1,3 +1,5 @@
+//! The life of a task, what is one task, and ids as people write them.
+
 use super::*;
 use crate::core::phone::PhoneNumber;
 
