@@ -7,7 +7,7 @@
     reason = "a helper that fails fails its test"
 )]
 
-#[expect(dead_code, reason = "each suite uses a part of what is shared")]
+#[expect(dead_code, unused_imports, reason = "each suite uses a part of what is shared")]
 mod support;
 
 use std::net::SocketAddr;
