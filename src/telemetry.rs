@@ -43,6 +43,11 @@ struct LaneAndOutcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UrgentLabel {
+    urgent: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: String,
 }
@@ -69,9 +74,37 @@ pub struct Metrics {
     nonconforming: ByKind,
     subscription_active: Family<SourceLabel, Gauge>,
     rows: Family<KindLabel, Gauge>,
+    desk: Desk,
     free_bytes: Gauge<i64, AtomicI64>,
     reload_refused: Gauge<i64, AtomicI64>,
     answer_seconds: Histogram,
+}
+
+/// What people have to look at.
+struct Desk {
+    open_tasks: Family<KindLabel, Gauge>,
+    oldest_task: Family<UrgentLabel, Gauge>,
+    gate_closed: Family<SourceLabel, Gauge>,
+    texts_held: Family<SourceLabel, Gauge>,
+}
+
+impl Desk {
+    fn new(registry: &mut Registry) -> Self {
+        Self {
+            open_tasks: register(registry, "tasks_open", "Tasks that nobody has yet, by kind"),
+            oldest_task: register(
+                registry,
+                "tasks_oldest_open_seconds",
+                "For how long the oldest task that nobody has yet waits",
+            ),
+            gate_closed: register(
+                registry,
+                "gate_closed",
+                "Whether the flood guard holds a source's texts",
+            ),
+            texts_held: register(registry, "texts_held", "Texts that the flood guard holds"),
+        }
+    }
 }
 
 impl fmt::Debug for Metrics {
@@ -147,6 +180,7 @@ impl Metrics {
                 "Whether a server's subscription works",
             ),
             rows: register(&mut registry, "rows", "Rows that want attention, by kind"),
+            desk: Desk::new(&mut registry),
             free_bytes: register(
                 &mut registry,
                 "store_free_bytes",
@@ -273,6 +307,27 @@ impl Metrics {
     /// Notes how many rows of a kind want attention.
     pub fn set_rows(&self, name: &str, count: usize) {
         self.rows.get_or_create(&kind(name)).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many tasks of a kind nobody has yet.
+    pub fn set_open_tasks(&self, name: &str, count: usize) {
+        self.desk
+            .open_tasks
+            .get_or_create(&kind(name))
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes for how many seconds the oldest task waits that nobody has yet; `urgent` is yes or no.
+    pub fn set_oldest_task(&self, urgent: &str, seconds: i64) {
+        let label = UrgentLabel { urgent: urgent.to_owned() };
+        self.desk.oldest_task.get_or_create(&label).set(seconds);
+    }
+
+    /// Notes how a source's gate is, and how many texts it holds.
+    pub fn gate(&self, source: &SourceName, is_closed: bool, held: u64) {
+        self.desk.gate_closed.get_or_create(&label(source)).set(i64::from(is_closed));
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.desk.texts_held.get_or_create(&label(source)).set(held);
     }
 
     /// Notes the free space.

@@ -42,6 +42,9 @@ fn alerts_name_metrics_that_exist() {
         ("appointd_messages_total", "kind"),
         ("appointd_messages_total", "source"),
         ("appointd_rows", "kind"),
+        ("appointd_tasks_open", "kind"),
+        ("appointd_tasks_oldest_open_seconds", "urgent"),
+        ("appointd_gate_closed", "source"),
         ("appointd_breaker_open", "kind"),
         ("appointd_sends_total", "outcome"),
         ("appointd_sends_total", "lane"),
@@ -70,6 +73,9 @@ fn rendered() -> String {
     metrics.searched(&source, "failed");
     metrics.subscription(&source, false);
     metrics.set_rows("tasks", 1);
+    metrics.set_open_tasks("unclear", 1);
+    metrics.set_oldest_task("yes", 1);
+    metrics.gate(&source, true, 1);
     metrics.set_free_bytes(1);
     metrics.answered(0.1);
     metrics.render()

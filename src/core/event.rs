@@ -9,8 +9,10 @@ use super::claim::Claim;
 use super::contact::Programme;
 use super::delivery::Report;
 use super::feed::{FeedReport, Notified};
+use super::gate::Word;
 use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::phone::PhoneNumber;
+use super::task::{TaskId, TaskState};
 use crate::clock::Timestamp;
 use crate::phi::Phi;
 
@@ -57,6 +59,31 @@ pub enum Event {
         programme: Option<Programme>,
         /// Whether texts are switched off.
         opted_out: bool,
+    },
+    /// Somebody takes a task, is done with it, or gives it back.
+    TaskMoved {
+        /// Which.
+        id: TaskId,
+        /// What it is from now on.
+        to: TaskState,
+        /// Who.
+        by: String,
+    },
+    /// An operator opens a gate that the flood guard has closed.
+    GateOpened {
+        /// Whose.
+        source: SourceName,
+        /// What becomes of the texts that it holds.
+        word: Word,
+    },
+    /// An operator's word is carried out on held texts.
+    HeldMoved {
+        /// Whose.
+        source: SourceName,
+        /// What becomes of them.
+        word: Word,
+        /// Which, at most [`super::gate::MOVED_MAX`].
+        ids: Vec<OutboxId>,
     },
     /// An operator wants a reminder sent now.
     RemindNow {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::appointment::Notice;
+use super::gate::Guard;
 use super::ids::{DestinationName, SourceName};
 use super::local_time::Zone;
 use super::message::Texts;
@@ -25,6 +26,8 @@ pub struct Rules {
     pub replies: Replies,
     /// How deliveries are tried.
     pub delivery: DeliveryRules,
+    /// How many texts sources may cause.
+    pub guard: Guard,
     /// Where wishes of patients go, by source.
     pub routes: BTreeMap<SourceName, DestinationName>,
     /// FHIR servers, which are sources and destinations by one name.

@@ -8,6 +8,7 @@ use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdra
 use super::contact::{BadNumber, ConsentCause, Contact, Prompt};
 use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
+use super::gate;
 use super::hours::Hours;
 use super::ids::OutboxId;
 use super::local_time::{LocalTime, Zone};
@@ -24,6 +25,9 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
         return Decision::nothing(None, "SEND", Reason::Unknown);
     };
+    if row.state == State::Held {
+        return Decision::nothing(main_appointment(row), "SEND", Reason::HeldBack);
+    }
     if row.due > now {
         // Asked for too early, or twice: it is held back, or another try is under way.
         let reason = if row.state == State::Ready { Reason::Postponed } else { Reason::InDoubt };
@@ -39,7 +43,16 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     if let Effect::SendSms(sms) = &mut row.effect {
         drop_void(sms, scene, now);
     }
-    match may_send(&row, scene, rules, now) {
+    let permission = may_send(&row, scene, rules, now);
+    match gate::objection(&row, scene) {
+        // What is void is so whatever an operator will say.
+        Some(Reason::HeldBack) if !matches!(permission, Permission::Never(_)) => {
+            return gate::hold(row, scene);
+        }
+        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
+        Some(_) | None => {}
+    }
+    match permission {
         Permission::Go if opening_for_spaced(&row, scene, rules, now) > now => {
             row.due = opening_for_spaced(&row, scene, rules, now);
             with_row(row, Reason::Postponed)
@@ -272,6 +285,7 @@ pub fn report(
     let subject = main_appointment(&row);
     remember(&mut decision, subject.as_ref(), scene);
     decision.outbox.push(row);
+    gate::left(known, scene, &mut decision);
     decision.explain(subject, "DELIVERY", reason);
     decision
 }
@@ -381,7 +395,13 @@ fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
 /// The appointment that an effect is mainly about.
 #[must_use]
 pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
-    match &row.effect {
+    subject_of(&row.effect)
+}
+
+/// The appointment that an effect will mainly be about.
+#[must_use]
+pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
+    match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             Some(write_back.appointment.clone())

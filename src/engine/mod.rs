@@ -6,8 +6,10 @@
 
 mod agenda;
 pub mod batch;
+pub mod desk;
 mod handle;
 mod input;
+pub mod queue;
 pub mod recorded;
 pub mod render;
 pub mod rows;

@@ -16,6 +16,7 @@ mod fhir_auth;
 mod fhir_notify;
 mod fhir_subscription;
 mod fhir_write;
+mod guard;
 #[cfg(test)]
 mod hostile;
 mod layers;
@@ -262,6 +263,7 @@ fn rules(
     let notifications = root.table("notifications", practice::notifications);
     let replies = root.table("replies", practice::replies);
     let delivery = root.table("delivery", practice::delivery);
+    let guard = root.table("guard", |section| guard::guard(section, ends.sources));
     let texts = root.table("texts", |section| texts::texts(section, &head.locale));
     let (texts, shelf) = texts?;
     let rules = Rules {
@@ -271,6 +273,7 @@ fn rules(
         notifications,
         replies,
         delivery,
+        guard,
         routes,
         servers: BTreeMap::new(),
         texts,

@@ -14,6 +14,7 @@ use appointd::clock::Timestamp;
 use appointd::core::appointment::{Location, Notice, Provider, Status};
 use appointd::core::claim::{AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim};
 use appointd::core::field::Field;
+use appointd::core::gate::Guard;
 use appointd::core::ids::{AppointmentKey, DestinationName, Identifier, SourceName};
 use appointd::core::local_time::{LocalTime, Zone};
 use appointd::core::message::{File, Texts};
@@ -145,6 +146,7 @@ pub(crate) fn rules() -> Rules {
             write_back_for: hours(24),
             reconcile_after: TimeDelta::seconds(60),
         },
+        guard: Guard::default(),
         routes: BTreeMap::from([(SourceName::new("ehr"), DestinationName::new("ehr"))]),
         servers: BTreeMap::new(),
         texts: texts(),

@@ -13,6 +13,7 @@ use appointd::core::decide;
 use appointd::core::delivery::{Outgoing, Report, State, Tries};
 use appointd::core::effect::{About, Effect, Sms, Task, TextKind, WriteBack};
 use appointd::core::event::{Event, Handled, Reply};
+use appointd::core::gate::first_state;
 use appointd::core::ids::{AppointmentKey, OutboxId, Seq};
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reason::{Outcome, Reason};
@@ -284,13 +285,19 @@ impl World {
         for row in decision.outbox {
             self.scene.outbox.insert(row.id.clone(), row);
         }
+        for row in decision.gates {
+            self.scene.gates.insert(row.source.clone(), row);
+        }
+        for (id, ticket) in decision.tickets {
+            self.scene.tickets.insert(id, ticket);
+        }
         let effects = decision.effects.len();
         for (index, planned) in decision.effects.into_iter().enumerate() {
             let id = OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index);
             let row = Outgoing {
                 id: id.clone(),
+                state: first_state(decision.is_held, &planned.effect),
                 effect: planned.effect,
-                state: State::Ready,
                 due: planned.due,
                 not_after: planned.not_after,
                 attempts: 0,
