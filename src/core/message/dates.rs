@@ -171,7 +171,7 @@ impl Dates {
     fn lacks(&self) -> Vec<Fault> {
         let is_month = [Slot::Month, Slot::MonthNumber];
         let is_hour = [Slot::Hour12, Slot::Hour24];
-        let needed: [(&'static str, &Form, &[&[Slot]]); 6] = [
+        let mut needed: Vec<(&'static str, &Form, &[&[Slot]])> = vec![
             ("day", &self.day, &[&[Slot::Weekday], &is_month, &[Slot::Day]]),
             (
                 "day_with_year",
@@ -181,12 +181,10 @@ impl Dates {
             ("date", &self.date, &[&is_month, &[Slot::Day], &[Slot::Year]]),
             ("time", &self.time, &[&is_hour, &[Slot::Minute]]),
             ("when", &self.when, &[&[Slot::Day], &[Slot::Time]]),
-            (
-                "when_at_one",
-                self.when_at_one.as_ref().unwrap_or(&self.when),
-                &[&[Slot::Day], &[Slot::Time]],
-            ),
         ];
+        if let Some(form) = &self.when_at_one {
+            needed.push(("when_at_one", form, &[&[Slot::Day], &[Slot::Time]]));
+        }
         let mut faults = Vec::new();
         for (key, form, groups) in needed {
             for group in groups.iter().filter(|group| !group.iter().any(|slot| form.has(*slot))) {

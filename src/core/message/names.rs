@@ -276,11 +276,17 @@ impl Reader {
         };
         match word(0) {
             Some("for") => {
-                let split = tag.iter().position(|token| is_name(token, "in"));
-                let (targets, list) = tag.split_at(split.unwrap_or(tag.len()));
+                let split = |tokens: &[Token], word: &str| {
+                    let at = tokens.iter().position(|token| is_name(token, word));
+                    at.unwrap_or(tokens.len())
+                };
+                let (targets, list) = tag.split_at(split(tag, "in"));
+                // The condition sees what the loop names.
+                let (list, condition) = list.split_at(split(list, "if"));
                 let meaning = self.expression(list);
                 let is_list = meaning.as_deref() == Some("appointments");
                 self.bind(targets.get(1..).unwrap_or_default(), is_list.then_some("appointment"));
+                let _meaning = self.expression(condition);
             }
             Some("set" | "with") => {
                 let split = tag.iter().position(|token| token.kind == Kind::Mark('='));
