@@ -132,7 +132,7 @@ mod tests {
     fn of_an_accounts_texts_those_to_our_service_or_its_numbers_are_ours() {
         let sender = Sender::parse(OURS).unwrap();
         let sent = row("outbound-api", "+15105550100", "+14155550123", OURS.into());
-        let pool = pool(&[sent.clone()], &sender);
+        let pool = pool(std::slice::from_ref(&sent), &sender);
         let cases = [
             (row("inbound", "+14155550123", "+15105550100", Value::Null), true),
             (row("inbound", "+14155550123", "+15105550101", OURS.into()), true),
