@@ -1,10 +1,6 @@
 //! What follows from each way in which the carrier fails a text.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a helper that fails fails its test"
-)]
+#![expect(clippy::indexing_slicing, reason = "a helper that fails fails its test")]
 
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;

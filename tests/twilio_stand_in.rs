@@ -75,7 +75,7 @@ fn faults(spec: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String
         for (name, inner) in value.as_object().unwrap() {
             match properties.get(name) {
                 Some(schema) => {
-                    found.extend(faults(spec, schema, inner, &format!("{path}.{name}")))
+                    found.extend(faults(spec, schema, inner, &format!("{path}.{name}")));
                 }
                 None => found.push(format!("{path}.{name} is not described")),
             }
@@ -98,7 +98,7 @@ fn fault_of_text(schema: &Value, text: &str) -> Option<String> {
     }
     if let Some(pattern) = schema["pattern"].as_str() {
         // All patterns here are prefixes with 32 hexadecimal digits.
-        let prefixes = pattern.strip_prefix('^')?.strip_suffix("[0-9a-fA-F]{32}$").unwrap();
+        let prefixes = pattern.strip_prefix('^')?.strip_suffix("[0-9a-fA-F]{32}$")?;
         let prefixes = prefixes.trim_matches(['(', ')']);
         let fits = prefixes.split('|').any(|prefix| {
             let digits = text.strip_prefix(prefix).unwrap_or_default();
