@@ -1,0 +1,404 @@
+//! The daemon between its stand-ins, on a clock that is moved, in a runtime of its own so that it can
+//! crash in the middle of whatever it does.
+//!
+//! Nothing is awaited for its duration: after each step the stage looks until the daemon is at rest,
+//! that is until nothing is due, nothing is under way and all news of texts has arrived.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use appointd::app::{self, App, Running};
+use appointd::clock::{Clock, Timestamp};
+use appointd::core::appointment::Appointment;
+use appointd::core::delivery::{Outgoing, State};
+use appointd::core::phone::PhoneNumber;
+use appointd::engine::{Engine, rows};
+use appointd::inbound::poll::Poller;
+use appointd::settings::{self, Settings};
+use appointd::shutdown::Tasks;
+use appointd::sim::ehr::Ehr;
+use appointd::sim::phone::{Carrier, Direction, Settings as CarrierSettings, Text};
+use appointd::sms::Secret;
+use appointd::sms::sid::AccountSid;
+use appointd::sms::status::MessageStatus;
+use appointd::store::{Memory, Order, Range, Store, Table};
+use axum::Json;
+use axum::extract::{Request, State as Shared};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use super::script::Script;
+
+/// A guard against waiting for ever; rest takes milliseconds, or the few seconds for which the
+/// breaker of a lane is open.
+const LOOKS_MAX: u32 = 60_000;
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Rows that one conversation has; far more than any.
+const ROWS_MAX: usize = 10_000;
+const BUILD_TRIES_MAX: u32 = 200;
+const ACCOUNT: &str = "AC00000000000000000000000000000000";
+const TOKEN: &str = "token-of-the-stand-in";
+pub(crate) const NUMBER: &str = "+15105550100";
+
+/// Everything that there is.
+pub(crate) struct Stage {
+    peers: Runtime,
+    daemon: Option<(Runtime, Running)>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) carrier: Carrier,
+    pub(crate) ehr: Arc<Ehr>,
+    pub(crate) gate: Arc<Gate>,
+    settings: Settings,
+    pub(crate) feed: SocketAddr,
+    /// Whether the carrier keeps news of texts to itself.
+    pub(crate) is_silent: bool,
+    /// Texts whose news came while nobody listened.
+    unheard: BTreeSet<String>,
+}
+
+/// What happens to the next request to send, in front of the carrier.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ambush {
+    /// The daemon crashes before the carrier has it.
+    CrashBefore,
+    /// The daemon crashes when the carrier has it, before the answer.
+    CrashAfter,
+    /// The carrier refuses it with this code.
+    Refuse(u32),
+}
+
+/// Where the daemon's requests pass on their way to the carrier.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    next: Mutex<Option<Ambush>>,
+    is_stuck: AtomicBool,
+}
+
+impl Gate {
+    pub(crate) fn set(&self, ambush: Ambush) {
+        *self.next.lock().unwrap() = Some(ambush);
+    }
+}
+
+async fn pass(Shared(gate): Shared<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let is_send = request.method() == Method::POST && request.uri().path().contains("/Messages");
+    let ambush = if is_send { gate.next.lock().unwrap().take() } else { None };
+    match ambush {
+        None => next.run(request).await,
+        Some(Ambush::Refuse(code)) => {
+            let body = serde_json::json!({ "code": code, "status": 400, "message": "refused",
+                "more_info": format!("https://www.twilio.com/docs/errors/{code}") });
+            (StatusCode::BAD_REQUEST, Json(body)).into_response()
+        }
+        Some(Ambush::CrashBefore) => {
+            gate.is_stuck.store(true, Ordering::SeqCst);
+            pending().await
+        }
+        Some(Ambush::CrashAfter) => {
+            drop(next.run(request).await);
+            gate.is_stuck.store(true, Ordering::SeqCst);
+            pending().await
+        }
+    }
+}
+
+impl Stage {
+    /// Sets up the stand-ins and the daemon.
+    pub(crate) fn new(script: &Script, start: Timestamp) -> Result<Self, String> {
+        let peers = runtime();
+        let clock = Clock::manual(start);
+        let gate = Arc::new(Gate::default());
+        let (carrier, ehr, addresses) = peers.block_on(stand_ins(&clock, &gate));
+        let text = settings_text(script, &addresses);
+        let loaded = settings::from_text(&text, Path::new("")).map_err(|faults| {
+            faults.iter().map(|fault| format!("{fault}\n")).collect::<String>()
+        })?;
+        let mut stage = Self {
+            peers,
+            daemon: None,
+            store: Arc::new(Memory::new()),
+            clock,
+            carrier,
+            ehr,
+            gate,
+            settings: loaded.settings,
+            feed: addresses.feed,
+            is_silent: false,
+            unheard: BTreeSet::new(),
+        };
+        stage.start();
+        Ok(stage)
+    }
+
+    /// Runs something beside the daemon.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.peers.block_on(work)
+    }
+
+    /// The daemon, if it runs.
+    pub(crate) fn running(&self) -> Option<&Running> {
+        self.daemon.as_ref().map(|(_, running)| running)
+    }
+
+    /// Starts the daemon, on the ports that it had.
+    pub(crate) fn start(&mut self) {
+        let runtime = runtime();
+        for text in self.carrier.all_texts() {
+            self.unheard.insert(text.sid.to_string());
+        }
+        for _ in 0..BUILD_TRIES_MAX {
+            let (settings, store) = (self.settings.clone(), Arc::clone(&self.store));
+            let clock = self.clock.clone();
+            let built = async { App::build(settings, store, clock).await?.start() };
+            match runtime.block_on(built) {
+                Ok(running) => {
+                    self.daemon = Some((runtime, running));
+                    return;
+                }
+                // Sockets of the one before it may not be closed yet.
+                Err(app::Error::Bind { .. }) => self.pause(),
+                Err(fault) => panic!("the daemon does not start: {fault}"),
+            }
+        }
+        panic!("the daemon's ports stay taken");
+    }
+
+    /// Ends the daemon in the middle of whatever it does.
+    pub(crate) fn crash(&mut self) {
+        let Some((runtime, mut running)) = self.daemon.take() else { return };
+        // The engine's thread ends when nobody is left who could ask it for anything.
+        let rules = Arc::new(RwLock::new(Arc::new(self.settings.rules.clone())));
+        running.handle = Engine::new(Arc::new(Memory::new()), rules, self.clock.clone()).unwrap().1;
+        runtime.shutdown_background();
+        for _ in 0..LOOKS_MAX {
+            if running.has_failed() {
+                self.gate.is_stuck.store(false, Ordering::SeqCst);
+                self.wait_for_carrier();
+                return;
+            }
+            self.pause();
+        }
+        panic!("the engine does not end");
+    }
+
+    /// Compares with the carrier's list of received texts.
+    pub(crate) fn poll(&self) -> Result<(), String> {
+        let Some(running) = self.running() else { return Err("no daemon runs".to_owned()) };
+        let twilio = app::twilio_of(&self.settings)?.ok_or("no carrier is set")?;
+        let number = PhoneNumber::parse_e164(NUMBER).map_err(|fault| fault.to_string())?;
+        let handle = running.handle.clone();
+        let poller = Poller::new(twilio, (number, Duration::MAX), handle, self.clock.clone());
+        let since = self.clock.now() - chrono::TimeDelta::hours(1);
+        if self.run(poller.look(since)) { Ok(()) } else { Err("the list was not read".to_owned()) }
+    }
+
+    /// Looks until nothing is under way; a daemon that was to crash has crashed then.
+    pub(crate) fn rest(&mut self) -> Result<(), String> {
+        let mut was_at_rest = false;
+        for _ in 0..LOOKS_MAX {
+            if self.daemon.is_none() {
+                self.wait_for_carrier();
+                return Ok(());
+            }
+            if self.gate.is_stuck.load(Ordering::SeqCst) {
+                self.crash();
+                return Ok(());
+            }
+            let unrest = self.unrest();
+            // Tables are read one after the other: one look may fall between two commits.
+            if unrest.is_none() && was_at_rest {
+                return Ok(());
+            }
+            was_at_rest = unrest.is_none();
+            self.pause();
+        }
+        Err(format!("the daemon does not come to rest: {}", self.unrest().unwrap_or_default()))
+    }
+
+    /// The next moment at which something is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.daemon.as_ref()?;
+        let timers = self.rows::<Appointment>(Table::Appointment).into_iter();
+        let timers = timers.filter_map(|row| row.next_due());
+        let waiting = self.outbox().into_iter().filter(|row| match row.state {
+            State::Ready | State::InDoubt => true,
+            State::Held
+            | State::Sending
+            | State::Accepted
+            | State::Delivered
+            | State::Failed
+            | State::Void => false,
+        });
+        timers.chain(waiting.map(|row| row.due)).filter(|due| *due > self.clock.now()).min()
+    }
+
+    /// The rows of the outbox.
+    pub(crate) fn outbox(&self) -> Vec<Outgoing> {
+        self.rows(Table::Outbox)
+    }
+
+    fn rows<T: DeserializeOwned>(&self, table: Table) -> Vec<T> {
+        let found = self.store.scan(&Range::all(table), ROWS_MAX, Order::Ascending).unwrap();
+        found.iter().map(|(_, row)| rows::decode(table, &row.value).unwrap()).collect()
+    }
+
+    /// What is under way, if anything is.
+    fn unrest(&self) -> Option<String> {
+        let now = self.clock.now();
+        let timers = self.rows::<Appointment>(Table::Appointment);
+        if let Some(row) = timers.iter().find(|row| row.next_due().is_some_and(|due| due <= now)) {
+            return Some(format!("a timer of {} is due", row.key));
+        }
+        let outbox = self.outbox();
+        let is_busy = |row: &Outgoing| match row.state {
+            State::Ready | State::InDoubt => row.due <= now,
+            State::Sending => true,
+            State::Held | State::Accepted | State::Delivered | State::Failed | State::Void => false,
+        };
+        if let Some(row) = outbox.iter().find(|row| is_busy(row)) {
+            return Some(format!("{} is {}", row.id, row.state.name()));
+        }
+        if self.is_silent {
+            return None;
+        }
+        self.carrier.all_texts().iter().find_map(|text| self.unheard_of(text, &outbox))
+    }
+
+    /// A text of which the daemon has yet to hear.
+    fn unheard_of(&self, text: &Text, outbox: &[Outgoing]) -> Option<String> {
+        if text.direction != Direction::OutboundApi || self.unheard.contains(text.sid.as_str()) {
+            return None;
+        }
+        let is_known = is_final(text) && {
+            let sid = Some(text.sid.as_str());
+            let row = outbox.iter().find(|row| row.provider_id.as_deref() == sid);
+            row.is_none_or(|row| row.state != State::Accepted)
+        };
+        (!is_known).then(|| format!("{} is {}", text.sid, text.status.as_str()))
+    }
+
+    /// Waits until the carrier is through, while nobody listens to it.
+    fn wait_for_carrier(&self) {
+        if !self.is_silent {
+            let is_done = |text: &Text| text.direction != Direction::OutboundApi || is_final(text);
+            self.run(self.carrier.wait_for(|texts| texts.iter().all(is_done)));
+        }
+    }
+
+    fn pause(&self) {
+        self.run(tokio::time::sleep(LOOK_EVERY));
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some((runtime, _)) = self.daemon.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn is_final(text: &Text) -> bool {
+    match text.status {
+        MessageStatus::Delivered
+        | MessageStatus::Read
+        | MessageStatus::PartiallyDelivered
+        | MessageStatus::Undelivered
+        | MessageStatus::Failed
+        | MessageStatus::Canceled => true,
+        MessageStatus::Accepted
+        | MessageStatus::Scheduled
+        | MessageStatus::Queued
+        | MessageStatus::Sending
+        | MessageStatus::Sent
+        | MessageStatus::Receiving
+        | MessageStatus::Received => false,
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+struct Addresses {
+    carrier: SocketAddr,
+    ehr: SocketAddr,
+    feed: SocketAddr,
+    http: SocketAddr,
+}
+
+async fn stand_ins(clock: &Clock, gate: &Arc<Gate>) -> (Carrier, Arc<Ehr>, Addresses) {
+    let tasks = Tasks::new();
+    let number = PhoneNumber::parse_e164(NUMBER).unwrap();
+    let account = AccountSid::parse(ACCOUNT).unwrap();
+    let settings = CarrierSettings::new(account, Secret::new(TOKEN), number);
+    let carrier =
+        Carrier::start(settings, clock.clone(), tasks.tracker(), tasks.stop_token()).unwrap();
+    let router = carrier.router().layer(from_fn_with_state(Arc::clone(gate), pass));
+    let socket = loopback().await;
+    let carrier_address = socket.local_addr().unwrap();
+    tasks.spawn(async move { axum::serve(socket, router).await.unwrap() });
+    let ehr = Ehr::new(clock.clone(), false);
+    let socket = loopback().await;
+    let ehr_address = socket.local_addr().unwrap();
+    ehr.listen(socket, &tasks);
+    // Both are held until both are known, so that they differ.
+    let (feed, http) = (loopback().await, loopback().await);
+    let (feed, http) = (feed.local_addr().unwrap(), http.local_addr().unwrap());
+    carrier.set_inbound_url(&format!("http://{http}/twilio/inbound"));
+    (carrier, ehr, Addresses { carrier: carrier_address, ehr: ehr_address, feed, http })
+}
+
+async fn loopback() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// The usual settings, each replaced by the transcript's own if it has one.
+fn settings_text(script: &Script, at: &Addresses) -> String {
+    let Addresses { carrier, ehr, feed, http } = at;
+    let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts");
+    let lines = [
+        ("practice.name", "\"Owl Clinic\"".to_owned()),
+        ("practice.callback_phone", "\"(510) 555-0100\"".to_owned()),
+        ("practice.time_zone", format!("\"{}\"", script.zone)),
+        ("locations", PLACES.to_owned()),
+        ("store.engine", "\"memory\"".to_owned()),
+        ("http.listen", format!("\"{http}\"")),
+        ("http.public_url", format!("\"http://{http}\"")),
+        ("mappings.paths", format!("[\"{}\"]", mappings.join("our-ehr.toml").display())),
+        (
+            "hl7.listener",
+            format!("[{{ name = \"ehr\", listen = \"{feed}\", mapping = \"our-ehr\" }}]"),
+        ),
+        ("hl7.destination", format!("[{{ name = \"ehr\", address = \"{ehr}\" }}]")),
+        ("route", "[{ source = \"ehr\", destination = \"ehr\" }]".to_owned()),
+        ("twilio.account_sid", format!("\"{ACCOUNT}\"")),
+        ("twilio.auth_token", format!("\"{TOKEN}\"")),
+        ("twilio.from", format!("\"{NUMBER}\"")),
+        ("twilio.base_url", format!("\"http://{carrier}\"")),
+        ("twilio.poll_every", "\"off\"".to_owned()),
+        ("sms.backend", "\"twilio\"".to_owned()),
+        ("sms.segments_per_second", "1000".to_owned()),
+    ];
+    let is_own = |key: &str| script.settings.iter().any(|(own, _)| own == key);
+    let usual = lines.iter().filter(|(key, _)| !is_own(key)).map(|(k, v)| format!("{k} = {v}\n"));
+    let own = script.settings.iter().map(|(key, value)| format!("{key} = {value}\n"));
+    usual.chain(own).collect()
+}
+
+/// The places of the practice.
+const PLACES: &str = r#"[
+  { code = "EAST", name = "Owl Clinic East", address = "12 Elm St" },
+  { code = "WEST", name = "Owl Clinic West", address = "7 Oak Ave" },
+  { code = "BOSTON", name = "Owl Clinic Boston", address = "3 Pine Rd", time_zone = "America/New_York" },
+]"#;
