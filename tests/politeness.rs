@@ -185,6 +185,11 @@ impl Life {
         }
         life.world.pass(TimeDelta::days(21));
         life.check();
+        if !life.faults.is_empty() {
+            let row = |sent: &Sent| life.world.scene.outbox.get(&sent.outbox).map(|row| row.state);
+            let all = life.sent();
+            life.faults.extend(all.iter().map(|sent| format!("{:?} {sent:?}", row(sent))));
+        }
         life.faults
     }
 
@@ -227,7 +232,10 @@ impl Life {
                 self.off.insert(key(&id.to_string()));
                 self.world.tell(self.claim(id, canceled));
             }
-            Step::NoShow(id) => drop(self.world.tell(self.claim(id, noshowed))),
+            Step::NoShow(id) => {
+                self.off.remove(&key(&id.to_string()));
+                self.world.tell(self.claim(id, noshowed));
+            }
             Step::Die(id) => {
                 self.dead.insert(owner(id));
                 for id in (0..VISITS).filter(|other| owner(*other) == owner(id)) {
@@ -395,21 +403,24 @@ impl Life {
     }
 
     fn check_caps(&mut self, who: usize, sent: &Sent) {
-        let before: Vec<Sent> = self
+        // A text that is tried again is one text, and counts when it was tried last.
+        let before: BTreeMap<OutboxId, Sent> = self
             .sent()
             .into_iter()
             .take(self.checked - 1)
             .filter(|other| other.to == sent.to && other.outbox != sent.outbox)
             .filter(|other| !other.kind.is_answer() && self.has_arrived(other))
+            .map(|other| (other.outbox.clone(), other))
             .collect();
         let day = new_york().date(sent.at);
         let is_reminder =
             |other: &&Sent| other.kind == TextKind::Reminder && new_york().date(other.at) == day;
         let allowed = PER_DAY + self.asked.get(&who).copied().unwrap_or(0);
-        if sent.kind == TextKind::Reminder && before.iter().filter(is_reminder).count() >= allowed {
+        if sent.kind == TextKind::Reminder && before.values().filter(is_reminder).count() >= allowed
+        {
             self.fault(sent, "the day's reminders are through");
         }
-        let week = before.iter().filter(|other| sent.at - other.at < TimeDelta::days(7)).count();
+        let week = before.values().filter(|other| sent.at - other.at < TimeDelta::days(7)).count();
         let is_needed =
             matches!(sent.kind, TextKind::Notice(Notice::Canceled | Notice::Rescheduled));
         if !is_needed && week >= PER_WEEK {

@@ -296,7 +296,7 @@ impl Stage {
     }
 
     fn pause(&self) {
-        self.run(tokio::time::sleep(LOOK_EVERY));
+        self.run(async { tokio::time::sleep(LOOK_EVERY).await });
     }
 }
 
