@@ -81,7 +81,8 @@
 //! nothing else; otherwise a reminder, which speaks for the patient's other appointments of that day
 //! too. The lane of texts asks the engine for work; in the turn that claims the row,
 //! [`core::consent`] looks once more whether it may go, and the words are written. Twilio's answer
-//! comes back as a report, decided like everything else. After a crash a claimed text is looked for
+//! comes back as a report, decided like everything else. A notice of a source that would text too many
+//! at once goes no further than its gate ([`core::gate`]) until an operator says so. After a crash a claimed text is looked for
 //! at Twilio before anything is repeated.
 //!
 //! # A reply comes in
@@ -89,8 +90,10 @@
 //! Twilio's POST is believed by its signature only ([`inbound::sms`]). [`core::conversation`] looks
 //! at consent first, then at what is meant ([`core::reply`]) and of which visit: one that the words
 //! name ([`core::select`]), else one that the texts which it may answer were about. Where it could be
-//! several, the patient is asked once; what says more than one thing goes to a person. An opt-out
-//! takes back the phone's waiting texts in the same commit ([`core::consent`]). A wish becomes a row for the lane of the EHR
+//! several, the patient is asked once; what says more than one thing goes to a person. What a person
+//! has to look at becomes a task, or a note of one that waits already ([`core::task`],
+//! [`engine::desk`]). An opt-out takes back the phone's waiting texts in the same commit
+//! ([`core::consent`]). A wish becomes a row for the lane of the EHR
 //! ([`outbound::hl7`]), written by [`mapping::reverse`] from the appointment's last message, matched
 //! by MSA-2, repeated under one control id. When the EHR's own message says the same, the wish is
 //! *reflected*, and the patient is not texted a second time. At a FHIR server the lane

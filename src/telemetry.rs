@@ -43,6 +43,11 @@ struct LaneAndOutcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UrgentLabel {
+    urgent: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: String,
 }
@@ -61,15 +66,45 @@ pub struct Metrics {
     refused: ByKind,
     last_message: Family<SourceLabel, Gauge<f64, AtomicU64>>,
     sends: Family<LaneAndOutcome, Counter>,
+    sms_failures: Family<KindLabel, Counter>,
+    sms_held_until: Gauge<i64, AtomicI64>,
     breaker_open: Family<KindLabel, Gauge>,
     webhooks: Family<KindLabel, Counter>,
     searches: ByKind,
     nonconforming: ByKind,
     subscription_active: Family<SourceLabel, Gauge>,
     rows: Family<KindLabel, Gauge>,
+    desk: Desk,
     free_bytes: Gauge<i64, AtomicI64>,
     reload_refused: Gauge<i64, AtomicI64>,
     answer_seconds: Histogram,
+}
+
+/// What people have to look at.
+struct Desk {
+    open_tasks: Family<KindLabel, Gauge>,
+    oldest_task: Family<UrgentLabel, Gauge>,
+    gate_closed: Family<SourceLabel, Gauge>,
+    texts_held: Family<SourceLabel, Gauge>,
+}
+
+impl Desk {
+    fn new(registry: &mut Registry) -> Self {
+        Self {
+            open_tasks: register(registry, "tasks_open", "Tasks that nobody has yet, by kind"),
+            oldest_task: register(
+                registry,
+                "tasks_oldest_open_seconds",
+                "For how long the oldest task that nobody has yet waits",
+            ),
+            gate_closed: register(
+                registry,
+                "gate_closed",
+                "Whether the flood guard holds a source's texts",
+            ),
+            texts_held: register(registry, "texts_held", "Texts that the flood guard holds"),
+        }
+    }
 }
 
 impl fmt::Debug for Metrics {
@@ -87,6 +122,7 @@ impl Default for Metrics {
 impl Metrics {
     /// A new set of counters, all at zero.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one entry a metric")]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("appointd");
         let buckets = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -116,6 +152,16 @@ impl Metrics {
                 "When the last message was stored",
             ),
             sends: register(&mut registry, "sends", "Effects performed, by outcome"),
+            sms_failures: register(
+                &mut registry,
+                "sms_failures",
+                "Texts refused or not delivered, by class",
+            ),
+            sms_held_until: register(
+                &mut registry,
+                "sms_held_until_timestamp_seconds",
+                "Until when the sender of texts rests; 0 if it does not",
+            ),
             breaker_open: register(
                 &mut registry,
                 "breaker_open",
@@ -134,6 +180,7 @@ impl Metrics {
                 "Whether a server's subscription works",
             ),
             rows: register(&mut registry, "rows", "Rows that want attention, by kind"),
+            desk: Desk::new(&mut registry),
             free_bytes: register(
                 &mut registry,
                 "store_free_bytes",
@@ -222,6 +269,16 @@ impl Metrics {
         self.sends.get_or_create(&labels).inc();
     }
 
+    /// Counts a text that was refused or not delivered, by the class of its code.
+    pub fn sms_failed(&self, class: &str) {
+        self.sms_failures.get_or_create(&kind(class)).inc();
+    }
+
+    /// Notes until when the sender of texts rests.
+    pub fn sms_held_until(&self, until: Option<Timestamp>) {
+        self.sms_held_until.set(until.map_or(0, |until| until.timestamp()));
+    }
+
     /// Notes whether a lane is paused.
     pub fn breaker(&self, lane: &str, is_open: bool) {
         self.breaker_open.get_or_create(&kind(lane)).set(i64::from(is_open));
@@ -250,6 +307,27 @@ impl Metrics {
     /// Notes how many rows of a kind want attention.
     pub fn set_rows(&self, name: &str, count: usize) {
         self.rows.get_or_create(&kind(name)).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many tasks of a kind nobody has yet.
+    pub fn set_open_tasks(&self, name: &str, count: usize) {
+        self.desk
+            .open_tasks
+            .get_or_create(&kind(name))
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes for how many seconds the oldest task waits that nobody has yet; `urgent` is yes or no.
+    pub fn set_oldest_task(&self, urgent: &str, seconds: i64) {
+        let label = UrgentLabel { urgent: urgent.to_owned() };
+        self.desk.oldest_task.get_or_create(&label).set(seconds);
+    }
+
+    /// Notes how a source's gate is, and how many texts it holds.
+    pub fn gate(&self, source: &SourceName, is_closed: bool, held: u64) {
+        self.desk.gate_closed.get_or_create(&label(source)).set(i64::from(is_closed));
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.desk.texts_held.get_or_create(&label(source)).set(held);
     }
 
     /// Notes the free space.

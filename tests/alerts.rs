@@ -42,10 +42,14 @@ fn alerts_name_metrics_that_exist() {
         ("appointd_messages_total", "kind"),
         ("appointd_messages_total", "source"),
         ("appointd_rows", "kind"),
+        ("appointd_tasks_open", "kind"),
+        ("appointd_tasks_oldest_open_seconds", "urgent"),
+        ("appointd_gate_closed", "source"),
         ("appointd_breaker_open", "kind"),
         ("appointd_sends_total", "outcome"),
         ("appointd_sends_total", "lane"),
         ("appointd_webhooks_total", "kind"),
+        ("appointd_sms_failures_total", "kind"),
     ] {
         assert!(labels[metric].contains(label), "{metric} {label}");
     }
@@ -63,10 +67,15 @@ fn rendered() -> String {
     metrics.acknowledged(&source, "AA");
     metrics.sent("sms", "accepted");
     metrics.breaker("sms", true);
+    metrics.sms_failed("content");
+    metrics.sms_held_until(None);
     metrics.webhook("accepted");
     metrics.searched(&source, "failed");
     metrics.subscription(&source, false);
     metrics.set_rows("tasks", 1);
+    metrics.set_open_tasks("unclear", 1);
+    metrics.set_oldest_task("yes", 1);
+    metrics.gate(&source, true, 1);
     metrics.set_free_bytes(1);
     metrics.answered(0.1);
     metrics.render()

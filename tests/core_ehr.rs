@@ -399,6 +399,7 @@ fn another_notation_of_the_start_leaves_what_is_planned() {
 #[test]
 fn what_changes_together_with_a_confirmation_is_told() {
     let mut world = world_with_booking();
+    world.rules.practice.privacy = appointd::core::rules::Privacy::Detailed;
     world.tell(with(confirmed("1", NEXT_TUESDAY), |c| {
         c.appointment.provider = Field::Value(doctor("Roe"));
     }));

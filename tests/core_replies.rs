@@ -48,7 +48,6 @@ fn carriers_opt_out_words_are_understood_whatever_the_lists_say() {
     let bare = appointd::core::reply::Words::default();
     for word in ["STOP", "StopAll", "unsubscribe", "END", "quit", "Revoke", "optout"] {
         assert_eq!(read(word, &bare), Intent::Stop, "{word}");
-        assert_ne!(read(&format!("{word} please"), &english_words()), Intent::Stop, "{word}");
     }
     assert_eq!(read(" Cancel. ", &bare), Intent::CancelOrStop);
     assert_eq!(read("CANCEL APPT", &bare), Intent::Cancel);
@@ -192,7 +191,7 @@ fn several_appointments_are_asked_about_once_and_picked_by_number() {
     let mut world = world_with_two();
     assert_eq!(world.reply(JANE, "X"), [Reason::AskedWhich]);
     let body = world.last().body.clone();
-    assert!(body.contains("1: Jane, Tue, Dec 8 2:00 PM; 2: Jane, Thu, Dec 10"), "{body}");
+    assert!(body.contains("1: Tue, Dec 8 at 2:00 PM; 2: Thu, Dec 10 at "), "{body}");
     assert_eq!(world.reply(JANE, "2"), [Reason::Understood(Intent::Cancel)]);
     assert_eq!(wish(&world, "2"), Some((WishKind::Cancel, acknowledged())));
     assert_eq!(wish(&world, "1"), None);
@@ -206,7 +205,7 @@ fn family_members_are_listed_by_first_name() {
     world.pass(hours(73));
     world.reply(JANE, "C");
     let body = &world.last().body;
-    assert!(body.contains("1: Jane,") && body.contains("2: Rick,"), "{body}");
+    assert!(body.contains(" PM Jane; 2: ") && body.contains("M Rick. Reply"), "{body}");
 }
 
 #[test]

@@ -176,11 +176,16 @@ fn refused_for_now_is_tried_again_with_the_same_words() {
 
 #[test]
 fn refused_for_good_is_given_up_with_a_task() {
-    for failure in [Failure::BadNumber, Failure::Permanent] {
+    let failures = [
+        (Failure::BadNumber, TaskKind::BadNumber),
+        (Failure::Permanent, TaskKind::TextFailed),
+        (Failure::WordsRefused, TaskKind::TextFailed),
+    ];
+    for (failure, kind) in failures {
         let (mut world, id) = world_with_booking_underway();
         assert_eq!(world.report(&id, not_done(failure)), [Reason::GivenUp("E".to_owned())]);
         assert_eq!(world.tasks.len(), 1);
-        assert_eq!(world.tasks[0].kind, TaskKind::TextFailed);
+        assert_eq!(world.tasks[0].kind, kind);
         assert_eq!(world.tasks[0].phone, Some(phone(JANE)));
         world.report(&id, not_done(failure));
         assert_eq!(world.tasks.len(), 1, "a person is told once");
@@ -199,14 +204,27 @@ fn the_providers_opt_out_report_is_an_opt_out() {
 }
 
 #[test]
-fn an_undelivered_text_is_tried_once_more() {
+fn an_undelivered_text_is_tried_at_most_twice_more() {
     let (mut world, id) = world_with_booking_underway();
     world.report(&id, accepted("SM1"));
-    assert_eq!(world.report(&id, undelivered("SM1", Failure::TryLater)), [Reason::RetryPlanned]);
-    world.pass(minutes(31));
+    assert_eq!(world.report(&id, undelivered("SM1", Failure::NotReached)), [Reason::RetryPlanned]);
+    world.pass(minutes(29));
+    assert_eq!(world.sent.len(), 1);
+    world.pass(minutes(2));
     assert_eq!(world.sent.len(), 2);
     world.report(&id, accepted("SM2"));
-    world.report(&id, undelivered("SM2", Failure::TryLater));
+    world.report(&id, undelivered("SM2", Failure::NotReached));
+    world.pass(hours(2));
+    assert_eq!(world.sent.len(), 2);
+    world.pass(hours(2));
+    assert_eq!(world.sent.len(), 3);
+    // News of the tries before says nothing of this one.
+    world.report(&id, undelivered("SM1", Failure::NotReached));
+    world.report(&id, accepted("SM1"));
+    assert_eq!(row(&world, &id).state, State::Sending);
+    world.report(&id, accepted("SM3"));
+    assert!(world.tasks.is_empty());
+    world.report(&id, undelivered("SM3", Failure::NotReached));
     assert_eq!(row(&world, &id).state, State::Failed);
     assert_eq!(world.tasks.len(), 1);
 }
@@ -215,10 +233,10 @@ fn an_undelivered_text_is_tried_once_more() {
 fn a_late_report_of_an_earlier_try_says_nothing_of_a_later_one() {
     let (mut world, id) = world_with_booking_underway();
     world.report(&id, accepted("SM1"));
-    world.report(&id, undelivered("SM1", Failure::TryLater));
+    world.report(&id, undelivered("SM1", Failure::NotReached));
     world.pass(minutes(31));
     world.report(&id, accepted("SM2"));
-    assert_eq!(world.report(&id, undelivered("SM1", Failure::TryLater)), [Reason::Accepted]);
+    assert_eq!(world.report(&id, undelivered("SM1", Failure::NotReached)), [Reason::Accepted]);
     assert_eq!(row(&world, &id).provider_id.as_deref(), Some("SM2"));
 }
 
@@ -290,9 +308,8 @@ fn nothing_is_tried_after_its_time() {
 #[test]
 fn a_text_that_cannot_be_written_goes_to_staff() {
     let mut world = World::new();
-    world.tell(with(booked("1", NEXT_TUESDAY), |c| {
-        c.patient.given = Field::Value("J".repeat(5_000).into());
-    }));
+    world.rules.practice.name = "Owl ".repeat(1_000);
+    world.tell(booked("1", NEXT_TUESDAY));
     assert!(world.sent.is_empty());
     assert_eq!(world.tasks.len(), 1);
     assert!(world.waiting().is_empty());
@@ -329,10 +346,10 @@ fn a_callback_that_overtakes_the_answer_stands() {
 fn a_repeated_callback_of_the_first_try_does_not_fail_the_second() {
     let (mut world, id) = world_with_booking_underway();
     world.report(&id, accepted("SM1"));
-    world.report(&id, undelivered("SM1", Failure::TryLater));
+    world.report(&id, undelivered("SM1", Failure::NotReached));
     world.pass(minutes(31));
     assert_eq!(row(&world, &id).state, State::Sending);
-    world.report(&id, undelivered("SM1", Failure::TryLater));
+    world.report(&id, undelivered("SM1", Failure::NotReached));
     assert_eq!(row(&world, &id).state, State::Sending);
     assert!(world.tasks.is_empty());
 }

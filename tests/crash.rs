@@ -230,6 +230,8 @@ segments_per_second = 1000
 [reminders.window]
 start = "00:00"
 finish = "24:00"
+[guard]
+texts = "off"
 [delivery]
 retry_first = "1s"
 reconcile_after = "1s"

@@ -174,6 +174,8 @@ async fn a_wish_about_a_shared_number_is_a_task_and_no_message() {
             from: phone(OTHER),
             body: Phi::new("X".to_owned()),
             handled: None,
+            sent_at: None,
+            media: 0,
         };
         let _answer = house.handle.act(Event::ReplyReceived(reply)).await;
         let tasks = house.rows(Subject::Tasks, &all());

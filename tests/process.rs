@@ -148,10 +148,23 @@ fn wrong_settings_are_78_with_one_line_a_fault() {
 #[test]
 fn the_shipped_settings_are_right() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/appointd.toml");
-    let checked = command().args(["check", "--config"]).arg(shipped).output().unwrap();
-    let told = String::from_utf8(checked.stderr).unwrap();
-    assert_eq!(checked.status.code(), Some(0), "{told}");
-    assert!(String::from_utf8(checked.stdout).unwrap().starts_with("ok: "));
+    let check = |more: &[&str]| {
+        let checked = command().args(["check", "--config"]).arg(&shipped).args(more).output();
+        let checked = checked.unwrap();
+        let told = String::from_utf8(checked.stderr).unwrap();
+        assert_eq!(checked.status.code(), Some(0), "{told}");
+        String::from_utf8(checked.stdout).unwrap()
+    };
+    assert!(check(&["--brief"]).starts_with("ok: "));
+    let told = check(&[]);
+    assert!(told.lines().last().unwrap().starts_with("ok: "), "{told}");
+    assert!(told.contains("en booked, one appointment\n    Owl Clinic: Hi Jane,"), "{told}");
+    assert!(told.contains("UCS-2 because of 'á'"), "{told}");
+    for line in check(&["--format", "json"]).lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(row["segments"].as_u64().unwrap() <= row["worst_segments"].as_u64().unwrap());
+    }
+    assert!(check(&["--format", "csv"]).starts_with("language,name,variant,about,text,"));
 }
 
 /// A daemon in a process of its own, and the socket to which it tells how it is.

@@ -111,7 +111,7 @@ fn a_client_is_told_where_the_tokens_are() {
 
 #[test]
 fn the_phones_print_the_account() {
-    let phones = Process::start(&["phone", "--inbound", "http://127.0.0.1:1/twilio/inbound"], 5);
+    let phones = Process::start(&["phone", "--inbound", "http://127.0.0.1:1/twilio/inbound"], 6);
     assert!(phones.value("account_sid").starts_with("AC"));
     assert_eq!(phones.value("number"), "+15105550100");
     let answer = get(&phones.value("phones"), "");
@@ -120,5 +120,7 @@ fn the_phones_print_the_account() {
     let messages =
         format!("{}/2010-04-01/Accounts/{account}/Messages.json", phones.value("twilio"));
     assert!(get(&messages, "").starts_with("HTTP/1.1 401"), "the token is needed");
+    let knobs = get(&phones.value("knobs"), "");
+    assert!(knobs.contains("\"callbacks\":\"in_order\""), "{knobs}");
     assert_eq!(phones.stop(), Some(0));
 }

@@ -71,11 +71,12 @@ const ROOMS: &[Room] = &[
         imports: "category phi clock shutdown core store",
         banned: &[&["reqwest", "axum", "std::net", "std::fs"], CHANCE, ENGINES],
     },
-    // The poller lists texts with Twilio's client, and a status callback fails as a request does. A FHIR
+    // The poller lists texts with Twilio's client; a status callback fails as a request does, and tells
+    // the sender. A FHIR
     // server that tells of a change is asked what it is, and its token is checked.
     Room {
         name: "inbound",
-        imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::fhir",
+        imports: "category phi clock shutdown core fhir hl7 sms mapping engine telemetry tls settings::Network settings::NackPolicy outbound::twilio outbound::sms::failure_of outbound::brake outbound::fhir",
         banned: &[ENGINES],
     },
     Room {

@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::core::phone::PhoneNumber;
+use crate::clock::{Clock, Timestamp};
 use crate::hl7::Charset;
 use crate::hl7::frame::Limits;
 use crate::inbound::intake::{Intake, Language, Live};
 use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::{self, Choice, Library, check_examples};
+use crate::outbound::brake::Brake;
 use crate::outbound::hl7 as lane;
 use crate::outbound::sms as sms_lane;
 use crate::outbound::twilio::{self, Auth, Twilio};
 use crate::settings::{self, Destination, Listener, Settings};
-use crate::sms::error_codes::Table;
 use crate::sms::request::Sender;
 use crate::sms::sid::{AccountSid, KeySid};
 use crate::tls;
@@ -199,7 +198,9 @@ pub fn twilio_of(settings: &Settings) -> Result<Option<Twilio>, String> {
             .http
             .public_url
             .as_ref()
-            .map(|url| format!("{url}/twilio/status")),
+            // By default Twilio tries a callback once more, and only if nobody answers at all.
+            .map(|url| format!("{url}/twilio/status#rc=5&rp=all")),
+        error_codes: account.error_codes.clone(),
         connect_timeout: account.connect_timeout,
         total_timeout: account.request_timeout,
         ..twilio::Settings::new(sid, auth, sender)
@@ -208,19 +209,24 @@ pub fn twilio_of(settings: &Settings) -> Result<Option<Twilio>, String> {
 }
 
 /// What webhooks are checked against, if Twilio is the backend.
-pub(super) fn webhooks(settings: &Settings) -> Option<Webhooks> {
+pub(super) fn webhooks(settings: &Settings, brake: &Arc<Brake>, clock: &Clock) -> Option<Webhooks> {
     let account = settings.twilio.as_ref()?;
     let public_url = settings.http.public_url.clone()?;
     let mut tokens = vec![account.auth_token.clone()];
     tokens.extend(account.auth_token_other.clone());
-    Some(Webhooks { public_url, tokens, error_codes: Table::default() })
+    let error_codes = account.error_codes.clone();
+    Some(Webhooks {
+        public_url,
+        tokens,
+        error_codes,
+        brake: Arc::clone(brake),
+        clock: clock.clone(),
+    })
 }
 
-/// The number whose incoming texts are listed from time to time.
-pub(super) fn polled_number(settings: &Settings) -> Option<(PhoneNumber, Duration)> {
-    let account = settings.twilio.as_ref()?;
-    let number = PhoneNumber::parse_e164(account.sender.as_str()).ok()?;
-    Some((number, account.poll_every?))
+/// How often incoming texts are listed.
+pub(super) fn poll_every(settings: &Settings) -> Option<Duration> {
+    settings.twilio.as_ref()?.poll_every
 }
 
 /// How the lane of texts behaves.

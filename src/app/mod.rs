@@ -30,6 +30,7 @@ use crate::inbound::poll::Poller;
 use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Choice;
+use crate::outbound::brake::Brake;
 use crate::outbound::gone::GoneLane;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
@@ -152,7 +153,9 @@ impl App {
             (settings::Backend::Memory, _) => Backend::Memory(Mutex::default()),
         };
         let shared = (clock.clone(), Arc::clone(&metrics));
-        let sms = SmsLane::new(backend, assemble::sms_options(&settings), handle.clone(), shared);
+        let brake = Arc::new(Brake::new(settings.sms.parallel, Arc::clone(&metrics)));
+        let options = assemble::sms_options(&settings);
+        let sms = SmsLane::new(backend, options, handle.clone(), shared, Arc::clone(&brake));
         let mut lanes = Vec::new();
         for destination in &settings.destinations {
             let options = lane_options(&settings, destination).map_err(Error::Setup)?;
@@ -164,11 +167,11 @@ impl App {
             Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
         let servers = build_servers(&settings, &shared)?;
         intakes.extend(servers.iter().map(|rooms| Arc::clone(&rooms.desk.intake)));
-        let webhooks = assemble::webhooks(&settings).map(Arc::new);
+        let webhooks = assemble::webhooks(&settings, &brake, &clock).map(Arc::new);
         let token = settings.http.api_token.clone().unwrap_or_else(new_token);
-        let poller = match (twilio, assemble::polled_number(&settings)) {
-            (Some(twilio), Some(polled)) => {
-                Some(Poller::new(twilio, polled, handle.clone(), clock.clone()))
+        let poller = match (twilio, assemble::poll_every(&settings)) {
+            (Some(twilio), Some(every)) => {
+                Some(Poller::new(twilio, every, handle.clone(), clock.clone()))
             }
             (Some(_) | None, _) => None,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::load;
-use super::{Config, Failure, block_on, out};
+use super::{Config, Failure, Format, block_on, out, samples};
 use crate::app;
 use crate::clock::Clock;
 use crate::core::effect::TextKind;
@@ -15,12 +15,19 @@ use crate::settings::{Backend, FhirServer, Settings};
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = samples::variables())]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: Config,
     /// Also try Twilio's credentials and every destination
     #[arg(long)]
     online: bool,
+    /// Leave out the samples of texts
+    #[arg(long)]
+    brief: bool,
+    /// How the samples of texts are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -31,6 +38,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if !faults.is_empty() {
         return Err(Failure::Configuration(faults));
+    }
+    if !arguments.brief {
+        samples::print(&settings.rules, arguments.format);
+    }
+    if arguments.format != Format::Text {
+        // Whoever reads rows reads nothing else; the exit code says that all is well.
+        return Ok(());
     }
     let languages: Vec<&str> =
         settings.rules.texts.languages().iter().map(String::as_str).collect();

@@ -128,9 +128,10 @@ impl Client {
             .bearer_auth(&self.beacon.token)
             .send()
             .await
-            .map_err(|refusal| failed(&refusal))?;
+            // Addresses hold phones.
+            .map_err(|refusal| failed(&refusal.without_url()))?;
         let status = answer.status();
-        let body: Value = answer.json().await.map_err(|refusal| failed(&refusal))?;
+        let body: Value = answer.json().await.map_err(|refusal| failed(&refusal.without_url()))?;
         if status.is_success() {
             return Ok(body);
         }

@@ -5,7 +5,9 @@
 
 mod check;
 mod client;
+mod consent;
 pub mod demo;
+mod hold;
 mod map;
 mod mappings;
 mod out;
@@ -13,9 +15,11 @@ mod query;
 mod replay;
 mod resync;
 mod run;
+mod samples;
 mod send;
 mod simulate;
 mod store;
+mod task;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -72,14 +76,14 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the daemon
     Run(Config),
-    /// Check settings, mappings and texts; all faults at once
+    /// Check settings, mappings and texts: all faults at once, and every text as a patient reads it
     Check(check::Arguments),
     /// Read message files with a mapping and print the normalized events
     Map(map::Arguments),
     /// Send message files by MLLP and check the answers
     Send(send::Arguments),
     /// Ask what is known: appointments, history, messages, timers, outbox, quarantine, tasks,
-    /// servers, audit
+    /// servers, audit, consent
     Query(query::Arguments),
     /// Read stored messages again with the mapping in force
     Replay(replay::Arguments),
@@ -87,6 +91,12 @@ enum Command {
     Remind(replay::Remind),
     /// Read everything of a FHIR server again
     Resync(resync::Arguments),
+    /// The front desk's queue: what patients wait for
+    Task(task::Arguments),
+    /// Texts that the flood guard holds back
+    Hold(hold::Arguments),
+    /// Whether a phone may be texted
+    Consent(consent::Arguments),
     /// Look after the store
     Store(store::Arguments),
     /// Run a stand-in alone: an EHR, or the patients' phones
@@ -115,6 +125,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Remind(arguments) => replay::remind(&arguments),
         Command::Resync(arguments) => resync::run(&arguments),
+        Command::Task(arguments) => task::run(&arguments),
+        Command::Hold(arguments) => hold::run(&arguments),
+        Command::Consent(arguments) => consent::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     };

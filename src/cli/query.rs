@@ -10,7 +10,7 @@ use crate::http::api::Narrowing;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// appointments, history, messages, timers, outbox, quarantine, tasks or audit
+    /// appointments, history, messages, timers, outbox, quarantine, tasks, servers, audit or consent
     subject: String,
     /// Only this patient's, by record number
     #[arg(long)]
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// A row for people and spreadsheets: nested parts become columns that say one thing each.
-fn legible(row: &Value) -> Value {
+pub(super) fn legible(row: &Value) -> Value {
     let Some(object) = row.as_object() else { return row.clone() };
     let mut plain = Map::new();
     for (name, value) in object {
@@ -108,6 +108,20 @@ fn legible(row: &Value) -> Value {
                     plain.extend(value.map(|value| (format!("{name}.{part}"), value)));
                 }
             }
+            // How many, and what was said last.
+            ("notes", Value::Array(notes)) => {
+                plain.insert("notes".to_owned(), json!(notes.len()));
+                let last = notes.last().and_then(|note| note.get("note").cloned());
+                plain.extend(last.map(|last| ("last_note".to_owned(), last)));
+            }
+            ("without", Value::Array(programmes)) => {
+                let names: Vec<&str> = programmes.iter().filter_map(Value::as_str).collect();
+                plain.insert(name.clone(), json!(names.join(" ")));
+            }
+            ("changes", Value::Array(changes)) => {
+                plain.insert(name.clone(), json!(changes.len()));
+            }
+            ("notes_left_out" | "seq", _) if row.get("urgent").is_some() => {}
             ("ids" | "timers" | "about", _) => {}
             _ => {
                 plain.insert(name.clone(), value.clone());

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 enum What {
     /// An EHR: a FHIR server with subscriptions, and an MLLP end that takes write-backs
     Ehr(EhrArguments),
-    /// Twilio, the carrier and the patients' phones
+    /// Twilio, the carrier and the patients' phones; `POST /_knobs` lets things go wrong
     Phone(PhoneArguments),
 }
 
@@ -248,6 +248,7 @@ async fn phone(arguments: &PhoneArguments) -> Result<(), Failure> {
         ("auth_token", AUTH_TOKEN.to_owned()),
         ("number", PRACTICE_NUMBER.to_owned()),
         ("phones", format!("http://{address}/sim/phones")),
+        ("knobs", format!("http://{address}/_knobs")),
     ];
     say(&addresses, arguments.format);
     stops.wait().await;

@@ -195,6 +195,9 @@ fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permissi
         return Permission::Never(Reason::OptedOut);
     }
     let mut zones = BTreeMap::new();
+    if contact.bad.is_some() {
+        return Permission::Never(Reason::BadNumber);
+    }
     for about in &sms.about {
         let Some(appointment) = scene.appointments.get(&about.appointment) else {
             return Permission::Never(Reason::Unknown);

@@ -26,8 +26,9 @@ pub const TEXTED_MAX: usize = 50;
 const WEEK: TimeDelta = TimeDelta::days(7);
 /// How many cancellations of one phone are held back at a time.
 const HELD_MAX: usize = 16;
-/// How many received texts are remembered to know a repeated delivery by its id.
-const HEARD_MAX: usize = 32;
+/// How many received texts are remembered to know a repeated delivery by its id: more than a person
+/// sends in a day, as a list of the last day is looked through after a start.
+const HEARD_MAX: usize = 128;
 
 /// A phone that texts go to and come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,19 @@ pub struct Contact {
     /// Ids of the last texts received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<String>,
+    /// Set while the carrier says that the number cannot be texted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<BadNumber>,
+}
+
+/// What the carrier says of a number that cannot be texted. It counts until a text comes from the
+/// phone, one is delivered to it, or an operator switches texts on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadNumber {
+    /// The carrier's code.
+    pub code: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Whether a phone may be texted, since when, and by whose word.
@@ -281,6 +295,7 @@ impl Contact {
             texted: Vec::new(),
             waiting: BTreeSet::new(),
             heard: Vec::new(),
+            bad: None,
         }
     }
 
@@ -307,9 +322,11 @@ impl Contact {
 
     /// Sets whether the phone may be texted; returns whether that is a change.
     pub fn set_consent(&mut self, opted_out: bool, by: ConsentCause, now: Timestamp) -> bool {
+        // Whoever switches texts on says that the number is good; the EHR says so in every message.
+        let is_mended = !opted_out && by != ConsentCause::Ehr && self.bad.take().is_some();
         let is_known = self.consent.opted_out == opted_out;
         if is_known && (opted_out || self.consent.without.is_empty()) {
-            return false;
+            return is_mended;
         }
         if !opted_out {
             // START is for everything.
@@ -407,6 +424,7 @@ impl Contact {
         if self.heard.iter().any(|heard| heard == message_id) {
             return false;
         }
+        self.bad = None;
         if self.heard.len() >= HEARD_MAX {
             self.heard.remove(0);
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{Effect, TextKind};
 use super::ids::OutboxId;
+use super::local_time::{LocalTime, Zone};
 use super::rules::DeliveryRules;
 use crate::clock::Timestamp;
 
@@ -36,6 +37,29 @@ pub struct Outgoing {
     /// Why the last try failed, as a code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What is known of its tries besides their number.
+    #[serde(default, skip_serializing_if = "Tries::is_empty")]
+    pub tries: Tries,
+}
+
+/// What is known of the tries of a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// When the last one was claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// How many do not count: the receiver took none of them up, for reasons that are not the row's.
+    #[serde(default)]
+    pub spared: u32,
+    /// The provider's ids of those that were taken and did not arrive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+}
+
+impl Tries {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How far an effect is.
@@ -125,13 +149,13 @@ pub enum Report {
     NoTrace,
 }
 
-/// What follows from a failure.
+/// Why a try failed; what follows is [`Failure::next`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// The phone has opted out at the provider.
+    /// The phone has opted out at the provider: it is suppressed here too.
     OptedOut,
-    /// The number cannot be texted.
+    /// The number cannot be texted: the phone is marked, and staff have a task.
     BadNumber,
     /// It may work later.
     TryLater,
@@ -139,16 +163,109 @@ pub enum Failure {
     Permanent,
     /// What it was about is no longer so, and what is so now has been told.
     Overtaken,
+    /// The provider takes no more requests at this moment, and did not look at this one.
+    Throttled,
+    /// The sender has to rest for minutes: its queue at the provider is full.
+    SenderPaused,
+    /// The sender's texts for the day are used up.
+    DayUsedUp,
+    /// The account or the sender is not set up right; no text of any row would pass.
+    Misconfigured,
+    /// The handset is off, or the carrier fails for now.
+    NotReached,
+    /// The words are refused; the template wants another look.
+    WordsRefused,
+    /// The provider's own quiet hours.
+    QuietHours,
+    /// The provider's rules forbid texts to this phone, and nobody can do anything about it.
+    Forbidden,
 }
 
-/// How many tries a text has that the provider took and could not deliver.
-const UNDELIVERED_MAX: u32 = 2;
+/// What becomes of a row after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing more; a person is told.
+    GiveUp,
+    /// Nothing more, and nobody needs to know.
+    Drop,
+    /// Another try after a pause that doubles with each.
+    Pause,
+    /// At most [`SPACED`] more tries, which keep the hours for texts and the caps.
+    Spaced,
+    /// Another try in moments; the pause doubles, and the try does not count.
+    Backoff,
+    /// Another try when the sender goes on; the try does not count.
+    Wait(TimeDelta),
+    /// Another try when the provider's day begins ([`provider_midnight`]); the try does not count.
+    Midnight,
+    /// Another try when the hours for texts begin again; the try does not count.
+    Opening,
+}
+
+/// The pauses before the tries of a text that the provider took and could not deliver: what a phone
+/// that is off for a while needs, and one that is off for a meeting or a flight. There is no third.
+pub const SPACED: [TimeDelta; 2] = [TimeDelta::minutes(30), TimeDelta::hours(3)];
+/// How often the provider may take a text and lose it, whatever for: each time may cost money.
+const LOST_MAX: usize = 10;
+/// The first pause after a request that was not taken up, which doubles.
+const BACKOFF_FIRST: TimeDelta = TimeDelta::milliseconds(100);
+/// The longest of these pauses.
+const BACKOFF_MAX: TimeDelta = TimeDelta::seconds(30);
+/// How long a sender rests whose queue is full.
+pub const SENDER_PAUSE: TimeDelta = TimeDelta::minutes(5);
+/// How long a row waits at least that was refused with all others; the lane itself waits longer.
+const MISCONFIGURED_PAUSE: TimeDelta = TimeDelta::seconds(5);
+
+impl Failure {
+    /// What follows. This is the only place that says so.
+    #[must_use]
+    pub const fn next(self) -> Next {
+        match self {
+            Self::OptedOut | Self::BadNumber | Self::Permanent | Self::WordsRefused => Next::GiveUp,
+            Self::Overtaken | Self::Forbidden => Next::Drop,
+            Self::TryLater => Next::Pause,
+            Self::NotReached => Next::Spaced,
+            Self::Throttled => Next::Backoff,
+            Self::SenderPaused => Next::Wait(SENDER_PAUSE),
+            Self::Misconfigured => Next::Wait(MISCONFIGURED_PAUSE),
+            Self::DayUsedUp => Next::Midnight,
+            Self::QuietHours => Next::Opening,
+        }
+    }
+
+    /// Whether it is the sender's, and so would befall any other text as well.
+    #[must_use]
+    pub const fn is_of_sender(self) -> bool {
+        match self {
+            Self::Throttled | Self::SenderPaused | Self::DayUsedUp | Self::Misconfigured => true,
+            Self::OptedOut
+            | Self::BadNumber
+            | Self::TryLater
+            | Self::Permanent
+            | Self::Overtaken
+            | Self::NotReached
+            | Self::WordsRefused
+            | Self::QuietHours
+            | Self::Forbidden => false,
+        }
+    }
+}
+
+/// When caps on a day's texts begin anew: the next midnight in Los Angeles, where the carriers that
+/// have such caps count their days.
+#[must_use]
+pub fn provider_midnight(now: Timestamp) -> Timestamp {
+    let zone = Zone::Iana(chrono_tz::America::Los_Angeles);
+    let tomorrow = zone.date(now).succ_opt().unwrap_or(chrono::NaiveDate::MAX);
+    LocalTime::day(tomorrow, zone).instant
+}
 
 impl Outgoing {
     /// Marks the row as claimed.
     pub fn claim(&mut self, now: Timestamp, rules: &DeliveryRules) {
         self.state = State::Sending;
         self.attempts += 1;
+        self.tries.claimed_at = Some(now);
         self.due = now + rules.reconcile_after;
     }
 
@@ -179,23 +296,18 @@ impl Outgoing {
                 self.state = State::Delivered;
                 self.error = None;
             }
-            Report::Undelivered { failure, code, .. } => {
+            Report::Undelivered { failure, code, id } => {
                 if self.state == State::Delivered {
                     return;
                 }
-                self.error = Some(code.clone());
-                let again = *failure == Failure::TryLater && self.attempts < UNDELIVERED_MAX;
-                // The network is slow to find out; half an hour is what a phone that is off needs.
-                self.retry_or_fail(again, now + TimeDelta::minutes(30));
+                self.tries.lost.push(id.clone());
+                self.fail(*failure, code, now, rules);
             }
             Report::NotDone { failure, code } => {
-                self.error = Some(code.clone());
-                if *failure == Failure::Overtaken {
-                    self.state = State::Void;
-                    return;
+                if failure.next() == Next::Spaced {
+                    self.tries.lost.push(code.clone());
                 }
-                let next = now + self.pause(rules);
-                self.retry_or_fail(*failure == Failure::TryLater, next);
+                self.fail(*failure, code, now, rules);
             }
             Report::InDoubt { code } => {
                 self.error = Some(code.clone());
@@ -209,9 +321,53 @@ impl Outgoing {
                 self.retry_or_fail(self.repeats_when_in_doubt(), next);
             }
         }
+        self.expire();
+    }
+
+    /// Plans the next try for another time; it fails if that is too late.
+    pub fn postpone(&mut self, due: Timestamp) {
+        self.due = due;
+        self.expire();
+    }
+
+    fn expire(&mut self) {
         if self.state == State::Ready && self.due > self.not_after {
             self.state = State::Failed;
         }
+    }
+
+    fn fail(&mut self, failure: Failure, code: &str, now: Timestamp, rules: &DeliveryRules) {
+        self.error = Some(code.to_owned());
+        let due = match failure.next() {
+            Next::GiveUp => None,
+            Next::Drop => {
+                self.state = State::Void;
+                return;
+            }
+            Next::Pause => Some(now + self.pause(rules)),
+            Next::Spaced => SPACED.get(self.tries.lost.len().saturating_sub(1)).map(|p| now + *p),
+            Next::Backoff => {
+                self.tries.spared += 1;
+                let doublings = self.tries.spared.saturating_sub(1).min(16);
+                let pause = (BACKOFF_FIRST * (1_i32 << doublings)).min(BACKOFF_MAX);
+                Some(now + self.spread(pause))
+            }
+            Next::Wait(pause) => {
+                self.tries.spared += 1;
+                Some(now + self.spread(pause))
+            }
+            Next::Midnight => {
+                self.tries.spared += 1;
+                Some(provider_midnight(now))
+            }
+            // Whoever knows the hours plans it by `postpone`.
+            Next::Opening => {
+                self.tries.spared += 1;
+                Some(now)
+            }
+        };
+        let is_over = self.tries.lost.len() >= LOST_MAX;
+        self.retry_or_fail(due.is_some() && !is_over, due.unwrap_or(now));
     }
 
     /// Whether a report says nothing that is not known, and known better: the sender's answer, the
@@ -220,11 +376,12 @@ impl Outgoing {
         let is_known = |id: &String| self.provider_id.as_ref() == Some(id);
         // A late report of an earlier try does not speak for a later one.
         let is_other = |id| self.state == State::Accepted && !is_known(id);
+        let is_lost = |id| self.tries.lost.contains(id);
         match report {
-            Report::Accepted { id } => is_known(id) || is_other(id),
+            Report::Accepted { id } => is_known(id) || is_other(id) || is_lost(id),
             Report::Delivered { id } => is_other(id),
             Report::Undelivered { id, .. } => {
-                is_other(id) || (is_known(id) && self.state != State::Accepted)
+                is_other(id) || is_lost(id) || (is_known(id) && self.state != State::Accepted)
             }
             // These speak of the try that is under way.
             Report::NotDone { .. } | Report::InDoubt { .. } | Report::NoTrace => match self.state {
@@ -266,131 +423,18 @@ impl Outgoing {
 
     /// The pause before the next try: it doubles, and ids spread it so that not all return at once.
     fn pause(&self, rules: &DeliveryRules) -> TimeDelta {
-        let doublings = self.attempts.saturating_sub(1).min(16);
-        let pause = (rules.retry_first * (1_i32 << doublings)).min(rules.retry_max);
+        let tries = self.attempts.saturating_sub(self.tries.spared);
+        let doublings = tries.saturating_sub(1).min(16);
+        self.spread((rules.retry_first * (1_i32 << doublings)).min(rules.retry_max))
+    }
+
+    /// A pause with up to a fifth more, by the id.
+    fn spread(&self, pause: TimeDelta) -> TimeDelta {
         let spread = i32::from(self.id.as_str().bytes().fold(0_u8, u8::wrapping_add) % 20);
         pause + pause * spread / 100
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::appointment::{Notice, WishKind};
-    use crate::core::effect::{Sms, WriteBack};
-    use crate::core::ids::{AppointmentKey, DestinationName, Identifier, SourceName};
-    use crate::core::phone::{PhoneNumber, Region};
-
-    fn rules() -> DeliveryRules {
-        DeliveryRules {
-            retry_first: TimeDelta::seconds(10),
-            retry_max: TimeDelta::minutes(10),
-            write_back_for: TimeDelta::hours(24),
-            reconcile_after: TimeDelta::seconds(60),
-        }
-    }
-
-    fn now() -> Timestamp {
-        "2026-12-01T12:00:00Z".parse().unwrap()
-    }
-
-    fn outgoing(effect: Effect) -> Outgoing {
-        let mut row = Outgoing {
-            id: OutboxId::new("1-1-0"),
-            effect,
-            state: State::Ready,
-            due: now(),
-            not_after: now() + TimeDelta::days(1),
-            attempts: 0,
-            created_at: now(),
-            provider_id: None,
-            error: None,
-        };
-        row.claim(now(), &rules());
-        row
-    }
-
-    fn text(kind: TextKind) -> Outgoing {
-        let to = PhoneNumber::parse("+14155550123", Region::US).unwrap();
-        outgoing(Effect::SendSms(Sms { to, kind, about: vec![], language: None, body: None }))
-    }
-
-    fn write_back() -> Outgoing {
-        let key = AppointmentKey::of(&SourceName::new("ehr"), &Identifier::new("1", "filler"));
-        outgoing(Effect::SendHl7(WriteBack {
-            destination: DestinationName::new("ehr"),
-            appointment: key,
-            wish: WishKind::Confirm,
-            message: None,
-            control_id: "X".to_owned(),
-            told_start: None,
-        }))
-    }
-
-    fn in_doubt() -> Report {
-        Report::InDoubt { code: "timeout".to_owned() }
-    }
-
-    #[test]
-    fn a_text_in_doubt_is_never_blindly_repeated() {
-        let mut row = text(TextKind::Notice(Notice::Canceled));
-        row.apply(&in_doubt(), now(), &rules());
-        assert_eq!(row.state, State::InDoubt);
-        assert!(!row.is_orphaned(now()) && row.is_orphaned(now() + TimeDelta::minutes(1)));
-    }
-
-    #[test]
-    fn without_a_trace_a_notice_is_repeated_and_a_reminder_is_not() {
-        let mut notice = text(TextKind::Notice(Notice::Canceled));
-        let mut reminder = text(TextKind::Reminder);
-        for row in [&mut notice, &mut reminder] {
-            row.apply(&in_doubt(), now(), &rules());
-            row.apply(&Report::NoTrace, now(), &rules());
-        }
-        assert_eq!((notice.state, reminder.state), (State::Ready, State::Failed));
-    }
-
-    #[test]
-    fn a_message_to_the_ehr_in_doubt_is_sent_again() {
-        let mut row = write_back();
-        row.apply(&in_doubt(), now(), &rules());
-        assert_eq!(row.state, State::Ready);
-    }
-
-    #[test]
-    fn nothing_is_tried_after_its_time() {
-        let mut row = write_back();
-        let late = row.not_after - TimeDelta::seconds(1);
-        let refused = Report::NotDone { failure: Failure::TryLater, code: "AR".to_owned() };
-        row.apply(&refused, late, &rules());
-        assert_eq!(row.state, State::Failed);
-    }
-
-    #[test]
-    fn delivered_is_not_undone_by_a_late_report() {
-        let mut row = text(TextKind::Reminder);
-        row.apply(&Report::Delivered { id: "SM1".to_owned() }, now(), &rules());
-        row.apply(&Report::Accepted { id: "SM1".to_owned() }, now(), &rules());
-        let lost = Report::Undelivered {
-            id: "SM1".to_owned(),
-            failure: Failure::TryLater,
-            code: "30003".to_owned(),
-        };
-        row.apply(&lost, now(), &rules());
-        assert_eq!(row.state, State::Delivered);
-    }
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let mut row = write_back();
-        let busy = Report::NotDone { failure: Failure::TryLater, code: "AR".to_owned() };
-        let mut pauses = Vec::new();
-        for _ in 0..10 {
-            row.apply(&busy, now(), &rules());
-            pauses.push((row.due - now()).num_seconds());
-            row.claim(now(), &rules());
-        }
-        assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
-        assert!(pauses[0] >= 10 && pauses[9] <= 720, "{pauses:?}");
-    }
-}
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -253,6 +253,7 @@ impl Turn<'_> {
             (after.patient.deceased, Reason::Deceased),
             (contact.is_none(), Reason::NoPhone),
             (contact.is_some_and(|c| !c.consent.allows(Programme::Appointments)), Reason::OptedOut),
+            (contact.is_some_and(|c| c.bad.is_some()), Reason::BadNumber),
             (after.start.is_none(), Reason::NoStart),
             (self.is_first_heard_off(after), Reason::FirstHeardOff),
             (self.is_past(after, event), Reason::Past),

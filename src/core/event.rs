@@ -9,8 +9,11 @@ use super::claim::Claim;
 use super::contact::Programme;
 use super::delivery::Report;
 use super::feed::{FeedReport, Notified};
+use super::gate::Word;
 use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::phone::PhoneNumber;
+use super::task::{TaskId, TaskState};
+use crate::clock::Timestamp;
 use crate::phi::Phi;
 
 /// Something that happened.
@@ -57,6 +60,31 @@ pub enum Event {
         /// Whether texts are switched off.
         opted_out: bool,
     },
+    /// Somebody takes a task, is done with it, or gives it back.
+    TaskMoved {
+        /// Which.
+        id: TaskId,
+        /// What it is from now on.
+        to: TaskState,
+        /// Who.
+        by: String,
+    },
+    /// An operator opens a gate that the flood guard has closed.
+    GateOpened {
+        /// Whose.
+        source: SourceName,
+        /// What becomes of the texts that it holds.
+        word: Word,
+    },
+    /// An operator's word is carried out on held texts.
+    HeldMoved {
+        /// Whose.
+        source: SourceName,
+        /// What becomes of them.
+        word: Word,
+        /// Which, at most [`super::gate::MOVED_MAX`].
+        ids: Vec<OutboxId>,
+    },
     /// An operator wants a reminder sent now.
     RemindNow {
         /// For which appointment.
@@ -75,6 +103,12 @@ pub struct Reply {
     pub body: Phi<String>,
     /// What the provider has already made of it, if it handles opt-out words itself.
     pub handled: Option<Handled>,
+    /// When the patient sent it, if it was found late: by listing, its webhook being lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// How many pictures and the like came with it; the body may then be empty.
+    #[serde(default)]
+    pub media: u32,
 }
 
 /// An opt-out word that the provider has acted on and answered.

@@ -15,6 +15,7 @@ pub mod ehr;
 pub mod event;
 pub mod feed;
 pub mod field;
+pub mod gate;
 pub mod hours;
 pub mod ids;
 pub mod local_time;
@@ -29,6 +30,7 @@ pub mod scene;
 pub mod select;
 pub mod sending;
 pub mod share;
+pub mod task;
 pub mod timer;
 
 use crate::clock::Timestamp;
@@ -50,7 +52,12 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     match event {
-        Event::Claimed(claim) => ehr::decide(subject, claim, scene, rules, now),
+        Event::Claimed(claim) => {
+            let mut decision = ehr::decide(subject, claim, scene, rules, now);
+            task::settle(scene, now, &mut decision);
+            gate::count(claim, scene, rules, now, &mut decision);
+            decision
+        }
         Event::TimerDue { appointment, generation } => {
             timer::decide(appointment, *generation, scene, rules, now)
         }
@@ -64,6 +71,9 @@ pub fn decide(
         Event::ConsentSet { phone, programme, opted_out } => {
             consent::set(phone, *programme, *opted_out, scene, now)
         }
+        Event::TaskMoved { id, to, by } => task::moved(*id, *to, by, scene, now),
+        Event::GateOpened { source, word } => gate::open(source, *word, scene, now),
+        Event::HeldMoved { source, word, ids } => gate::moved(source, *word, ids, scene, now),
         Event::RemindNow { appointment } => timer::remind_now(appointment, scene, rules, now),
     }
 }

@@ -11,6 +11,7 @@ use super::appointment::{Notice, Status, WishKind};
 use super::contact::ConsentCause;
 use super::ids::AppointmentKey;
 use super::reply::Intent;
+use super::task::TaskState;
 
 /// What a turn did about one appointment, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +135,8 @@ pub enum Reason {
     Discarded,
     /// An operator has this now, or is done with it.
     TaskMoved,
+    /// A task cannot become what was asked: it is this.
+    TaskIs(TaskState),
     /// The carrier says that the number cannot be texted.
     BadNumber,
     /// The phone has had `sms.per_phone_per_week` texts in the last seven days.
@@ -222,6 +225,7 @@ impl fmt::Display for Reason {
             Self::Released => "released by an operator",
             Self::Discarded => "discarded by an operator",
             Self::TaskMoved => "an operator has taken it up, or is done with it",
+            Self::TaskIs(state) => return write!(f, "the task is {} already", state.name()),
             Self::BadNumber => "the carrier says that the number cannot be texted",
             Self::CappedWeek => "the phone has had the week's texts already",
             Self::WrongNumber => "the phone says that it is not the patient's; staff have a task",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{NaiveTime, TimeDelta};
 
 use super::appointment::Notice;
+use super::gate::Guard;
 use super::ids::{DestinationName, SourceName};
 use super::local_time::Zone;
 use super::message::Texts;
@@ -25,6 +26,8 @@ pub struct Rules {
     pub replies: Replies,
     /// How deliveries are tried.
     pub delivery: DeliveryRules,
+    /// How many texts sources may cause.
+    pub guard: Guard,
     /// Where wishes of patients go, by source.
     pub routes: BTreeMap<SourceName, DestinationName>,
     /// FHIR servers, which are sources and destinations by one name.
@@ -60,6 +63,56 @@ pub struct Practice {
     pub callback_phone: String,
     /// The zone where nothing else is known.
     pub zone: Zone,
+    /// How much texts tell where the place does not say.
+    pub privacy: Privacy,
+    /// How much they may tell of a kind of visit, by its code.
+    pub visit_types: BTreeMap<String, Privacy>,
+}
+
+impl Practice {
+    /// How much a text may tell: what the place says, or else the practice, unless the kind of visit
+    /// is stricter.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use appointd::core::local_time::Zone;
+    /// use appointd::core::rules::{Place, Practice, Privacy};
+    /// let practice = Practice {
+    ///     name: "Owl Clinic".to_owned(),
+    ///     callback_phone: "(202) 555-0100".to_owned(),
+    ///     zone: Zone::UTC,
+    ///     privacy: Privacy::Detailed,
+    ///     visit_types: BTreeMap::from([("COUNSELING".to_owned(), Privacy::Minimal)]),
+    /// };
+    /// let place = Place { privacy: Some(Privacy::Standard), ..Place::default() };
+    /// assert_eq!(practice.privacy(None, Some("FOLLOWUP")), Privacy::Detailed);
+    /// assert_eq!(practice.privacy(Some(&place), None), Privacy::Standard);
+    /// assert_eq!(practice.privacy(Some(&place), Some("COUNSELING")), Privacy::Minimal);
+    /// ```
+    #[must_use]
+    pub fn privacy(&self, place: Option<&Place>, visit_type: Option<&str>) -> Privacy {
+        let at_place = place.and_then(|place| place.privacy).unwrap_or(self.privacy);
+        let of_type = visit_type.and_then(|code| self.visit_types.get(code));
+        of_type.map_or(at_place, |of_type| at_place.min(*of_type))
+    }
+}
+
+/// How much texts tell of a visit, the strictest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Privacy {
+    /// When, and whom to call: no name, place, provider or preparation.
+    Minimal,
+    /// Also the given name, the place's name and how to prepare.
+    #[default]
+    Standard,
+    /// Also the provider and the place's address.
+    Detailed,
+}
+
+impl Privacy {
+    /// All of them, by the name used in settings.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("minimal", Self::Minimal), ("standard", Self::Standard), ("detailed", Self::Detailed)];
 }
 
 /// A place of visits.
@@ -75,6 +128,8 @@ pub struct Place {
     pub zone: Option<Zone>,
     /// Whether its name tells what the patient suffers from; it is then never shown.
     pub sensitive: bool,
+    /// How much texts tell of visits there; `None` is what the practice says.
+    pub privacy: Option<Privacy>,
 }
 
 /// When to remind.

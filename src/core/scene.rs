@@ -11,9 +11,11 @@ use super::contact::Contact;
 use super::delivery::Outgoing;
 use super::effect::{Planned, ReadAt, Task};
 use super::feed::Feed;
+use super::gate::Gate;
 use super::ids::{AppointmentKey, OutboxId, Seq, SourceName};
 use super::phone::PhoneNumber;
 use super::reason::{Outcome, Reason};
+use super::task::{TaskId, Ticket};
 
 /// The rows that an event may touch.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,10 @@ pub struct Scene {
     pub feeds: BTreeMap<SourceName, Feed>,
     /// Looks at servers that are planned and not yet begun: they will see what is new as well.
     pub planned: BTreeSet<ReadAt>,
+    /// Gates of the flood guard by source.
+    pub gates: BTreeMap<SourceName, Gate>,
+    /// Tasks in the queue that may be moved.
+    pub tickets: BTreeMap<TaskId, Ticket>,
 }
 
 /// What is to be.
@@ -45,6 +51,12 @@ pub struct Decision {
     pub outbox: Vec<Outgoing>,
     /// FHIR servers to be written.
     pub feeds: Vec<Feed>,
+    /// Gates to be written.
+    pub gates: Vec<Gate>,
+    /// Tasks in the queue to be written.
+    pub tickets: Vec<(TaskId, Ticket)>,
+    /// Whether new notices are held from the start, as their source's gate is closed.
+    pub is_held: bool,
     /// New effects.
     pub effects: Vec<Planned>,
     /// New tasks for people.
@@ -93,6 +105,12 @@ impl Scene {
     #[must_use]
     pub fn contact(&self, phone: &PhoneNumber) -> Contact {
         self.contacts.get(phone).cloned().unwrap_or_else(|| Contact::new(phone.clone()))
+    }
+
+    /// The gate of a source, open if nothing is known of it.
+    #[must_use]
+    pub fn gate(&self, source: &SourceName) -> Gate {
+        self.gates.get(source).cloned().unwrap_or_else(|| Gate::new(source.clone()))
     }
 
     /// What is known of a FHIR server, new if nothing is.

@@ -5,10 +5,13 @@
 
 use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
-use super::contact::{ConsentCause, Contact, Prompt};
-use super::delivery::{Failure, Outgoing, Report, State};
+use super::contact::{BadNumber, ConsentCause, Contact, Prompt};
+use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
+use super::gate;
+use super::hours::Hours;
 use super::ids::OutboxId;
+use super::local_time::{LocalTime, Zone};
 use super::message::{Subject, render};
 use super::reason::Reason;
 use super::rules::Rules;
@@ -22,6 +25,9 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     let Some(row) = scene.outbox.get(id).filter(|row| !row.state.is_final()) else {
         return Decision::nothing(None, "SEND", Reason::Unknown);
     };
+    if row.state == State::Held {
+        return Decision::nothing(main_appointment(row), "SEND", Reason::HeldBack);
+    }
     if row.due > now {
         // Asked for too early, or twice: it is held back, or another try is under way.
         let reason = if row.state == State::Ready { Reason::Postponed } else { Reason::InDoubt };
@@ -37,7 +43,20 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
     if let Effect::SendSms(sms) = &mut row.effect {
         drop_void(sms, scene, now);
     }
-    match may_send(&row, scene, rules, now) {
+    let permission = may_send(&row, scene, rules, now);
+    match gate::objection(&row, scene) {
+        // What is void is so whatever an operator will say.
+        Some(Reason::HeldBack) if !matches!(permission, Permission::Never(_)) => {
+            return gate::hold(row, scene);
+        }
+        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
+        Some(_) | None => {}
+    }
+    match permission {
+        Permission::Go if opening_for_spaced(&row, scene, rules, now) > now => {
+            row.due = opening_for_spaced(&row, scene, rules, now);
+            with_row(row, Reason::Postponed)
+        }
         Permission::Go => perform(row, scene, rules, now),
         Permission::Later(at) => {
             row.due = at;
@@ -45,6 +64,38 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         }
         Permission::Never(reason) => give_up(row, reason, scene, now),
     }
+}
+
+/// When a text may go that did not arrive before. An answer goes at any hour, as the patient has just
+/// texted; hours later it keeps the hours as any other.
+fn opening_for_spaced(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Timestamp {
+    if row.tries.lost.is_empty() || !matches!(row.effect, Effect::SendSms(_)) {
+        return now;
+    }
+    hours_of(row, scene, rules).next_opening(now)
+}
+
+/// The zone of the visit that a row is mainly about.
+fn zone_of(row: &Outgoing, scene: &Scene, rules: &Rules) -> Zone {
+    let key = main_appointment(row);
+    let start = key.and_then(|key| scene.appointments.get(&key)?.start.as_ref());
+    start.map_or(rules.practice.zone, |start| start.zone)
+}
+
+/// When the hours for texts begin on the day after.
+fn opening_tomorrow(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Timestamp {
+    let zone = zone_of(row, scene, rules);
+    let tomorrow = zone.date(now).succ_opt().unwrap_or(chrono::NaiveDate::MAX);
+    hours_of(row, scene, rules).next_opening(LocalTime::day(tomorrow, zone).instant)
+}
+
+/// The hours for texts to the phone that a row is for.
+fn hours_of(row: &Outgoing, scene: &Scene, rules: &Rules) -> Hours {
+    let phone = match &row.effect {
+        Effect::SendSms(sms) => Some(&sms.to),
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => None,
+    };
+    Hours::of(zone_of(row, scene, rules), phone, &rules.reminders)
 }
 
 fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> Decision {
@@ -189,19 +240,12 @@ pub fn report(
     };
     let mut row = known.clone();
     row.apply(report, now, &rules.delivery);
-    let mut decision = Decision::default();
-    if let Effect::SendSms(sms) = &row.effect
-        && let Report::NotDone { failure: Failure::OptedOut, .. }
-        | Report::Undelivered { failure: Failure::OptedOut, .. } = report
-    {
-        let mut contact = scene.contact(&sms.to);
-        if contact.set_consent(true, ConsentCause::Refusal, now) {
-            spread(&contact, scene, &mut decision);
-            withdraw_texts(&contact, scene, &mut decision);
-            decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Refusal));
-        }
-        decision.contacts.push(contact);
+    let failure = failure_of(report).filter(|_| row != *known);
+    if failure.is_some_and(|failure| failure.next() == Next::Opening) {
+        row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
+    let mut decision = Decision::default();
+    let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now);
     let failed_now = row.state == State::Failed && known.state != State::Failed;
     let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
         && !known.state.is_final();
@@ -217,8 +261,13 @@ pub fn report(
             decision.tasks.push(text_failed(&row, now));
         }
     }
-    if failed_now {
-        decision.tasks.push(text_failed(&row, now));
+    if failed_now && !has_task {
+        let mut task = text_failed(&row, now);
+        if let (Some(Failure::WordsRefused), Effect::SendSms(sms)) = (failure, &row.effect) {
+            let code = row.error.as_deref().unwrap_or_default();
+            task.note = Phi::new(format!("{code}: template {}", sms.kind.name()));
+        }
+        decision.tasks.push(task);
     }
     let reason = match row.state {
         State::Ready => Reason::RetryPlanned,
@@ -228,13 +277,63 @@ pub fn report(
         State::Delivered => Reason::Delivered,
         State::Failed => Reason::GivenUp(row.error.clone().unwrap_or_default()),
         State::Void if is_overtaken => Reason::TimeChanged,
+        State::Void if failure == Some(Failure::Forbidden) => {
+            Reason::GivenUp(row.error.clone().unwrap_or_default())
+        }
         State::Void => Reason::Void,
     };
     let subject = main_appointment(&row);
     remember(&mut decision, subject.as_ref(), scene);
     decision.outbox.push(row);
+    gate::left(known, scene, &mut decision);
     decision.explain(subject, "DELIVERY", reason);
     decision
+}
+
+const fn failure_of(report: &Report) -> Option<Failure> {
+    match report {
+        Report::NotDone { failure, .. } | Report::Undelivered { failure, .. } => Some(*failure),
+        Report::Accepted { .. }
+        | Report::Delivered { .. }
+        | Report::InDoubt { .. }
+        | Report::NoTrace => None,
+    }
+}
+
+/// Notes what a report says of the phone itself: blocked, not good for texts, or good again. Returns
+/// whether a person is told of the failure thereby, or was before.
+fn learn_of_phone(
+    decision: &mut Decision,
+    (known, row): (&Outgoing, &Outgoing),
+    failure: Option<Failure>,
+    scene: &Scene,
+    now: Timestamp,
+) -> bool {
+    let Effect::SendSms(sms) = &row.effect else { return false };
+    let mut contact = scene.contact(&sms.to);
+    if failure == Some(Failure::OptedOut) {
+        if contact.set_consent(true, ConsentCause::Refusal, now) {
+            spread(&contact, scene, decision);
+            withdraw_texts(&contact, scene, decision);
+            decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Refusal));
+        }
+        decision.contacts.push(contact);
+        return false;
+    }
+    if failure == Some(Failure::BadNumber) {
+        if contact.bad.is_none() {
+            let code = row.error.clone().unwrap_or_default();
+            contact.bad = Some(BadNumber { code, since: now });
+            decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
+            decision.contacts.push(contact);
+        }
+        return true;
+    }
+    if row.state == State::Delivered && known.state != State::Delivered && contact.bad.is_some() {
+        contact.bad = None;
+        decision.contacts.push(contact);
+    }
+    false
 }
 
 /// Puts this turn into the appointment's history, unless the decision writes it anyway.
@@ -296,7 +395,13 @@ fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
 /// The appointment that an effect is mainly about.
 #[must_use]
 pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
-    match &row.effect {
+    subject_of(&row.effect)
+}
+
+/// The appointment that an effect will mainly be about.
+#[must_use]
+pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
+    match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
             Some(write_back.appointment.clone())

@@ -12,8 +12,8 @@ use super::rows::{self, Unreadable};
 use crate::clock::Timestamp;
 use crate::core::appointment::{self, Appointment};
 use crate::core::contact::Contact;
-use crate::core::delivery::Outgoing;
-use crate::core::effect::Task;
+use crate::core::delivery::{Outgoing, State};
+use crate::core::gate::{Gate, gate_of};
 use crate::core::ids::{AppointmentKey, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::store::{self, Commit, Key, Row, Store, Table, Version};
@@ -53,6 +53,7 @@ pub(crate) struct Batch<'a> {
     appointments: Rows<AppointmentKey, Appointment>,
     contacts: Rows<PhoneNumber, Contact>,
     outbox: Rows<OutboxId, Outgoing>,
+    gates: Rows<SourceName, Gate>,
     /// Rows of the outbox that are done and leave nothing behind.
     gone: BTreeSet<OutboxId>,
     /// Of rows that were put in this batch: another turn may know them by another identifier.
@@ -69,6 +70,7 @@ impl<'a> Batch<'a> {
             appointments: BTreeMap::new(),
             contacts: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            gates: BTreeMap::new(),
             gone: BTreeSet::new(),
             aliases: BTreeMap::new(),
             plain: BTreeMap::new(),
@@ -206,8 +208,13 @@ impl<'a> Batch<'a> {
         self.outbox.insert(row.id, held);
     }
 
-    pub(crate) fn put_task(&mut self, seq: Seq, index: usize, task: &Task) -> Result<(), Error> {
-        self.puts.push((rows::task(seq, index)?, Some(rows::encode(task))));
+    pub(crate) fn gate(&mut self, source: &SourceName) -> Result<Option<Gate>, Error> {
+        Ok(load(self.store, &mut self.gates, source, rows::gate)?.latest().cloned())
+    }
+
+    pub(crate) fn put_gate(&mut self, row: Gate) -> Result<(), Error> {
+        let held = load(self.store, &mut self.gates, &row.source, rows::gate)?;
+        held.after = Some(row);
         Ok(())
     }
 
@@ -248,6 +255,9 @@ impl<'a> Batch<'a> {
             let after = held.after.as_ref().or(held.before.as_ref());
             index_outbox(&mut commit, held.before.as_ref(), after, &self.spent)?;
             write(&mut commit, rows::outbox(&id)?, &held);
+        }
+        for (source, held) in self.gates {
+            write(&mut commit, rows::gate(&source)?, &held);
         }
         for (key, (version, _)) in self.plain {
             commit.require(key, version);
@@ -373,9 +383,8 @@ fn index_outbox(
     after: Option<&Outgoing>,
     spent: &[Key],
 ) -> Result<(), Error> {
-    let waits = |row: &&Outgoing| !row.state.is_final();
-    let old = before.filter(waits).map(rows::ready).transpose()?;
-    let new = after.filter(waits).map(rows::ready).transpose()?;
+    let old = before.map_or(Ok(None), place)?;
+    let new = after.map_or(Ok(None), place)?;
     // A row that was called up and stays as it is has to be called up again.
     if old == new && new.as_ref().is_none_or(|key| !spent.contains(key)) {
         return Ok(());
@@ -387,4 +396,13 @@ fn index_outbox(
         commit.put(new, rows::encode(&row.id));
     }
     Ok(())
+}
+
+/// Where a row of the outbox waits: in its lane, or behind its source's gate.
+fn place(row: &Outgoing) -> Result<Option<Key>, Error> {
+    match row.state {
+        State::Ready | State::Sending | State::InDoubt => Ok(Some(rows::ready(row)?)),
+        State::Held => Ok(gate_of(row).map(|source| rows::held(&source, &row.id)).transpose()?),
+        State::Accepted | State::Delivered | State::Failed | State::Void => Ok(None),
+    }
 }

@@ -6,11 +6,14 @@
 
 mod agenda;
 pub mod batch;
+pub mod desk;
 mod handle;
 mod input;
+pub mod queue;
 pub mod recorded;
 pub mod render;
 pub mod rows;
+mod sent;
 mod servers;
 mod turn;
 pub mod view;

@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::rows::Entry;
 use crate::core::appointment::Appointment;
+use crate::core::contact::Contact;
 use crate::core::delivery::Outgoing;
 use crate::core::effect::Effect;
 use crate::core::ids::Seq;
 use crate::core::local_time::LocalTime;
 use crate::core::reason::Outcome;
+use crate::core::task::{TaskId, Ticket};
 
 /// Renders an appointment for people and scripts.
 #[must_use]
@@ -98,6 +100,41 @@ pub fn outgoing_json(row: &Outgoing) -> Value {
         }),
     };
     joined(common, own)
+}
+
+/// Renders a task.
+#[must_use]
+pub fn ticket_json(id: TaskId, ticket: &Ticket) -> Value {
+    let task = &ticket.task;
+    json!({
+        "id": id.to_string(),
+        "kind": task.kind,
+        "urgent": task.kind.is_urgent(),
+        "state": ticket.state,
+        "by": ticket.by,
+        "at": task.at,
+        "changed_at": ticket.changed_at,
+        "appointment": task.appointment,
+        "phone": task.phone,
+        "note": task.note,
+        "notes": ticket.notes,
+        "notes_left_out": ticket.notes_left_out,
+        "seq": id.seq,
+    })
+}
+
+/// Renders whether a phone may be texted, since when and by whose word.
+#[must_use]
+pub fn consent_json(contact: &Contact) -> Value {
+    let consent = &contact.consent;
+    json!({
+        "phone": contact.phone,
+        "opted_out": consent.opted_out,
+        "since": consent.since,
+        "by": consent.by,
+        "without": consent.without,
+        "changes": consent.changes,
+    })
 }
 
 /// The keys of two objects in one.

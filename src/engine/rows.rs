@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
 use crate::core::delivery::{Outgoing, Report};
-use crate::core::effect::{Effect, Hinted, ReadAt};
+use crate::core::effect::{Effect, Hinted, ReadAt, Task, TaskKind};
 use crate::core::ids::{AppointmentKey, DestinationName, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::Outcome;
+use crate::core::task::{self, TaskId};
 use crate::phi::Phi;
 use crate::store::{self, DueAt, Key, Table};
 
@@ -262,13 +263,57 @@ pub fn quarantine(seq: Seq) -> Result<Key, store::Error> {
     Key::new(Table::Quarantine, &seq.0.to_be_bytes())
 }
 
-/// The key of a task raised in a turn.
+/// The key of a task.
 ///
 /// # Errors
 /// As [`journal`].
-pub fn task(seq: Seq, index: usize) -> Result<Key, store::Error> {
-    let index = u16::try_from(index).unwrap_or(u16::MAX);
-    Key::joined(Table::Task, &[&seq.0.to_be_bytes(), &index.to_be_bytes()])
+pub fn task(id: TaskId) -> Result<Key, store::Error> {
+    Key::joined(Table::Task, &[&id.seq.0.to_be_bytes(), &id.index.to_be_bytes()])
+}
+
+/// The id of a task's key.
+#[must_use]
+pub fn task_of(key: &Key) -> Option<TaskId> {
+    let (seq, index) = key.bytes().split_first_chunk()?;
+    let index = u16::from_be_bytes(*index.first_chunk()?);
+    Some(TaskId { seq: Seq(u64::from_be_bytes(*seq)), index })
+}
+
+/// The key under which a task is found by what it is about; one with an `id` of its own if it is a
+/// flood's, as no two of those are one.
+///
+/// # Errors
+/// As [`journal`].
+pub fn desk(task: &Task, id: Option<TaskId>) -> Result<Key, store::Error> {
+    let about = match id.filter(|_| task.kind == TaskKind::Flood) {
+        Some(id) => id.to_string(),
+        None => task::subject(task),
+    };
+    bounded(Table::Desk, [task.kind.name(), &about].join("\0").as_bytes())
+}
+
+/// The key of what the flood guard knows of a source.
+///
+/// # Errors
+/// As [`journal`].
+pub fn gate(source: &SourceName) -> Result<Key, store::Error> {
+    Key::joined(Table::Gate, &[GATE_ROWS, source.as_str().as_bytes()])
+}
+
+/// What keys of sources begin with in their table.
+pub(super) const GATE_ROWS: &[u8] = b"s";
+
+/// The key under which a held text is found by its source, the oldest first.
+///
+/// # Errors
+/// As [`journal`].
+pub fn held(source: &SourceName, id: &OutboxId) -> Result<Key, store::Error> {
+    Key::joined(Table::Gate, &[&held_by(source), id.as_str().as_bytes()])
+}
+
+/// What the keys of a source's held texts begin with.
+pub(super) fn held_by(source: &SourceName) -> Vec<u8> {
+    named(b"h", source.as_str())
 }
 
 /// The key of what is remembered of a message, by what should be unique about it.

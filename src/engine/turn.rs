@@ -5,16 +5,18 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Batch, Error};
+use super::desk;
 use super::input::{Reading, Received, Sameness};
 use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::contact::{Contact, FOLLOWED_MAX};
-use crate::core::delivery::{Outgoing, State};
+use crate::core::delivery::{Outgoing, State, Tries};
 use crate::core::effect::{Effect, Planned, ReadAt};
 use crate::core::event::Event;
 use crate::core::feed::FeedReport;
+use crate::core::gate::{first_state, gate_of};
 use crate::core::ids::{AppointmentKey, Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::{Outcome, Reason};
@@ -181,6 +183,9 @@ fn claimed(
         }
         add_claimed(batch, &mut scene, before, &target.claim)?;
         add_replaced(batch, &mut scene, &target.claim)?;
+        if frame.rules.guard.limit(&claim.origin.space).is_some() {
+            desk::add_gate(batch, &mut scene, &claim.origin.space)?;
+        }
         let event = Event::Claimed(Box::new(target.claim));
         let decision = decide(Some(&target.subject), &event, &scene, frame.rules, frame.now);
         *effects += decision.effects.len().max(decision.tasks.len());
@@ -199,6 +204,7 @@ fn add_claimed(
     let phones: BTreeSet<PhoneNumber> = ehr::phones(before.as_ref(), claim).cloned().collect();
     let was_dead = before.as_ref().is_some_and(|before| before.patient.deceased);
     if let Some(before) = before {
+        desk::add_wished(batch, scene, &before)?;
         scene.appointments.insert(before.key.clone(), before);
     }
     for phone in phones {
@@ -262,13 +268,13 @@ pub(crate) fn act(
     let outcomes = collect(batch, frame, &scene, decision)?;
     // What a look at a server has seen is an entry of its own; the look is none.
     let is_look = scene.outbox.values().any(|row| matches!(row.effect, Effect::ReadFhir(_)));
-    let Some(cause) = cause_of(event).filter(|_| !is_look) else { return Ok(outcomes) };
+    let Some(cause) = cause_of(event, &scene).filter(|_| !is_look) else { return Ok(outcomes) };
     let entry = Entry { at: frame.now, cause, outcomes: outcomes.clone() };
     batch.put_entry(seq, &entry, &[])?;
     Ok(outcomes)
 }
 
-fn cause_of(event: &Event) -> Option<Cause> {
+fn cause_of(event: &Event, scene: &Scene) -> Option<Cause> {
     match event {
         // Messages have their own way, with their bytes.
         Event::Claimed(_) | Event::Notified(_) => None,
@@ -288,6 +294,9 @@ fn cause_of(event: &Event) -> Option<Cause> {
         Event::ConsentSet { opted_out, .. } => {
             let action = if *opted_out { "opt_out" } else { "opt_in" };
             Some(Cause::Operator { action: action.to_owned() })
+        }
+        Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
+            desk::action(event, scene).map(|action| Cause::Operator { action })
         }
         Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
     }
@@ -314,6 +323,9 @@ fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> 
         Event::FeedReported { server, .. } => add_feed(batch, &mut scene, server)?,
         Event::ReplyReceived(reply) => add_contact(batch, &mut scene, &reply.from)?,
         Event::ConsentSet { phone, .. } => add_contact(batch, &mut scene, phone)?,
+        Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
+            desk::add(batch, &mut scene, event)?;
+        }
         Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
             add_outgoing(batch, &mut scene, outbox)?;
         }
@@ -376,6 +388,9 @@ fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Resu
         }
         Effect::ReadFhir(_) => {}
     }
+    if let Some(source) = gate_of(&row) {
+        desk::add_gate(batch, scene, &source)?;
+    }
     scene.outbox.insert(id.clone(), row);
     Ok(())
 }
@@ -402,8 +417,9 @@ fn collect(
     batch: &mut Batch<'_>,
     frame: Frame<'_>,
     scene: &Scene,
-    decision: Decision,
+    mut decision: Decision,
 ) -> Result<Vec<Outcome>, Error> {
+    desk::collect(batch, scene, &mut decision)?;
     let (seq, before) = (scene.seq, scene.effects_before);
     for row in decision.appointments {
         batch.put_appointment(row)?;
@@ -426,15 +442,13 @@ fn collect(
     for row in decision.feeds {
         batch.put_plain(rows::feed(&row.server)?, Some(rows::encode(&row)));
     }
-    for (index, task) in decision.tasks.iter().enumerate() {
-        batch.put_task(seq, before + index, task)?;
-    }
     for (index, planned) in decision.effects.into_iter().enumerate() {
         let id = OutboxId::of(frame.now, seq, before + index);
         if let Effect::ReadFhir(read) = &planned.effect {
             batch.put_plain(rows::planned(read)?, Some(rows::encode(&id)));
         }
-        let row = outgoing(id, planned, frame.now);
+        let state = first_state(decision.is_held, &planned.effect);
+        let row = Outgoing { state, ..outgoing(id, planned, frame.now) };
         note_waiting(batch, &row)?;
         batch.add_outgoing(row);
     }
@@ -452,5 +466,6 @@ fn outgoing(id: OutboxId, planned: Planned, now: Timestamp) -> Outgoing {
         created_at: now,
         provider_id: None,
         error: None,
+        tries: Tries::default(),
     }
 }

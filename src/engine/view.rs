@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::contact::Contact;
 use crate::core::delivery::Outgoing;
-use crate::core::effect::{Effect, Task};
+use crate::core::effect::Effect;
 use crate::core::ids::{AppointmentKey, OutboxId, Seq};
 use crate::core::phone::PhoneNumber;
 use crate::store::{Key, Order, Range, Row, Store, Table};
@@ -65,11 +65,13 @@ pub enum Subject {
     Servers,
     /// What operators did.
     Audit,
+    /// Who may not be texted.
+    Consent,
 }
 
 impl Subject {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("appointments", Self::Appointments),
         ("history", Self::History),
         ("messages", Self::Messages),
@@ -79,6 +81,7 @@ impl Subject {
         ("tasks", Self::Tasks),
         ("servers", Self::Servers),
         ("audit", Self::Audit),
+        ("consent", Self::Consent),
     ];
 
     /// Finds a subject by its name.
@@ -120,6 +123,7 @@ impl View {
             Subject::Quarantine => self.quarantine(filter),
             Subject::Tasks => self.tasks(filter),
             Subject::Servers => self.servers(filter),
+            Subject::Consent => self.consents(filter),
         }
     }
 
@@ -350,22 +354,6 @@ impl View {
             if is_in_time {
                 let bytes = json!({ "bytes": raw.len() });
                 found.push(joined(entry_json(seq, &entry), bytes));
-            }
-            Ok(found.len() < filter.limit)
-        })?;
-        Ok(found)
-    }
-
-    fn tasks(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
-        let mut found = Vec::new();
-        self.scan(Table::Task, Order::Descending, |key, row| {
-            let row: Task = rows::decode(Table::Task, &row.value)?;
-            let is_wanted = filter.phone.is_none() || filter.phone == row.phone;
-            if is_wanted {
-                found.push(json!({
-                    "seq": rows::seq_of(key), "kind": row.kind, "appointment": row.appointment,
-                    "phone": row.phone, "note": row.note, "at": row.at,
-                }));
             }
             Ok(found.len() < filter.limit)
         })?;

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, has_token, problem, servers};
+use super::{Context, consent, has_token, holds, problem, servers, tasks};
 use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
@@ -153,6 +153,12 @@ pub(super) fn router(context: Context) -> Router<Context> {
         .route("/replay", post(replay))
         .route("/appointments/remind", post(remind))
         .route("/servers/{server}/resync", post(servers::resync))
+        .route("/tasks", get(list_tasks))
+        .route("/tasks/{id}", post(tasks::set))
+        .route("/holds", get(holds::list))
+        .route("/holds/{source}/release", post(holds::release))
+        .route("/holds/{source}/discard", post(holds::discard))
+        .route("/consent/{phone}", get(consent::show).post(consent::set))
         .route("/store/stats", get(stats))
         .route("/store/verify", post(verify))
         .route("/store/backup", post(backup))
@@ -195,6 +201,17 @@ async fn query(
     let Some(subject) = Subject::parse(&subject) else {
         return problem(StatusCode::NOT_FOUND, "there is no such subject", Some("subject"));
     };
+    answer(&context, subject, &narrowing).await
+}
+
+async fn list_tasks(
+    State(context): State<Context>,
+    Query(narrowing): Query<Narrowing>,
+) -> Response {
+    answer(&context, Subject::Tasks, &narrowing).await
+}
+
+async fn answer(context: &Context, subject: Subject, narrowing: &Narrowing) -> Response {
     let filter = match narrowing.filter(context.clock.now()) {
         Ok(filter) => filter,
         Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),

@@ -1,7 +1,9 @@
 //! Whether the daemon is alive, and whether it can do its work.
 //!
 //! Ready is end to end: the engine answers, the store has room, every listener is bound. A receiver
-//! that is out of order is shown and does not make us unready: what comes in is still kept.
+//! that is out of order is shown and does not make us unready: what comes in is still kept. So it is
+//! with the sender of texts, as when Twilio refuses the account or the day's texts are used up: part
+//! `sms` is impaired, and texts wait; to take the daemon out of service would lose replies besides.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{Context, Peer, may_look};
+use crate::engine::view::View;
 use crate::store::Table;
 
 /// How many rows are counted at most; more is as alarming as this.
@@ -56,6 +59,10 @@ pub(super) async fn ready(
 ) -> Response {
     let mut parts = context.health.parts();
     parts.insert("engine".to_owned(), engine(&context));
+    if let Some(webhooks) = &context.webhooks {
+        let part = webhooks.impairment().map_or(Part::Up, Part::Impaired);
+        parts.insert("sms".to_owned(), part);
+    }
     for desk in context.desks.iter() {
         let part = desk.impairment().map_or(Part::Up, Part::Impaired);
         parts.insert(format!("server {}", desk.name), part);
@@ -99,18 +106,32 @@ fn store(context: &Context) -> Part {
 /// Brings the gauges that are read off the store up to date.
 pub(super) fn count(context: &Context) {
     let view = context.handle.view();
-    let tables = [
-        ("quarantine", Table::Quarantine),
-        ("tasks", Table::Task),
-        ("outbox_waiting", Table::Ready),
-    ];
+    let tables = [("quarantine", Table::Quarantine), ("outbox_waiting", Table::Ready)];
     for (name, table) in tables {
         if let Ok(count) = view.count(table, COUNTED_MAX) {
             context.metrics.set_rows(name, count);
         }
     }
+    count_waiting(context, &view);
     context.metrics.set_rows("engine_queue", context.handle.waiting());
     if let Ok(bytes) = context.handle.store().free_bytes() {
         context.metrics.set_free_bytes(bytes);
+    }
+}
+
+fn count_waiting(context: &Context, view: &View) {
+    let now = context.clock.now();
+    if let Ok(waiting) = view.waiting() {
+        context.metrics.set_rows("tasks", waiting.tasks);
+        for (kind, count) in &waiting.open {
+            context.metrics.set_open_tasks(kind, *count);
+        }
+        for (name, since) in [("yes", waiting.urgent_since), ("no", waiting.others_since)] {
+            let age = since.map_or(0, |since| (now - since).num_seconds().max(0));
+            context.metrics.set_oldest_task(name, age);
+        }
+    }
+    for gate in view.gates().unwrap_or_default() {
+        context.metrics.gate(&gate.source, gate.closed.is_some(), gate.held);
     }
 }

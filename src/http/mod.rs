@@ -4,10 +4,13 @@
 //! Nothing that arrives without proof of where it comes from is stored, counters apart.
 
 pub mod api;
+pub mod consent;
 mod fhir;
 mod health;
+pub mod holds;
 mod serve;
 mod servers;
+pub mod tasks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

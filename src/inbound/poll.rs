@@ -3,6 +3,7 @@
 //! Twilio tries a webhook for some seconds only; a reply that came while the daemon was being
 //! restarted is found here. A text that is known already is known by its id.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -13,40 +14,36 @@ use super::sms::receive;
 use crate::clock::{Clock, Timestamp};
 use crate::core::phone::PhoneNumber;
 use crate::engine::Handle;
-use crate::outbound::twilio::{Filter, Twilio};
-use crate::sms::answer::Direction;
+use crate::outbound::twilio::{SINCE_ROWS_MAX, Twilio};
+use crate::sms::answer::{Direction, MessageRow};
+use crate::sms::request::Sender;
 use crate::sms::webhook::InboundSms;
 
-/// How far back the first look goes, and how far each look overlaps the one before.
+/// How far back the first look goes. Where the last one of an earlier run ended is not kept: what is
+/// known is known by its id, and a daemon that was down for longer has a day's replies to read.
+const FIRST_LOOK: TimeDelta = TimeDelta::hours(24);
+/// How far each look overlaps the one before.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
-/// How many messages one look takes.
-const LOOKED_AT: usize = 1_000;
 
 /// Reads the list of inbound texts from time to time.
 #[derive(Debug)]
 pub struct Poller {
     twilio: Twilio,
-    number: PhoneNumber,
     every: Duration,
     handle: Handle,
     clock: Clock,
 }
 
 impl Poller {
-    /// Prepares a poller of the texts to one number.
+    /// Prepares a poller of the texts to the account's sender.
     #[must_use]
-    pub fn new(
-        twilio: Twilio,
-        (number, every): (PhoneNumber, Duration),
-        handle: Handle,
-        clock: Clock,
-    ) -> Self {
-        Self { twilio, number, every, handle, clock }
+    pub const fn new(twilio: Twilio, every: Duration, handle: Handle, clock: Clock) -> Self {
+        Self { twilio, every, handle, clock }
     }
 
     /// Looks until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let mut since = self.clock.now() - OVERLAP;
+        let mut since = self.clock.now() - FIRST_LOOK;
         loop {
             let now = self.clock.now();
             if self.look(since).await {
@@ -61,22 +58,23 @@ impl Poller {
 
     /// Hands in what came since; returns whether the list could be read.
     pub async fn look(&self, since: Timestamp) -> bool {
-        let filter = Filter { to: Some(self.number.clone()), from: None };
-        let rows = match self.twilio.list_recent(&filter, LOOKED_AT).await {
+        let rows = match self.twilio.list_since(self.twilio.sender().address(), since).await {
             Ok(rows) => rows,
             Err(refusal) => {
                 warn!(error = %refusal, "Twilio's list of texts received cannot be read");
                 return false;
             }
         };
+        if rows.len() >= SINCE_ROWS_MAX {
+            warn!(
+                rows = rows.len(),
+                "Twilio's list is too long; its oldest texts were not looked at"
+            );
+        }
+        let pool = pool(&rows, self.twilio.sender());
         let mut found = 0;
         // The list is newest first; a conversation is read in its own order.
-        for row in rows.iter().rev() {
-            let is_new = row.direction == Some(Direction::Inbound)
-                && row.created_at.is_some_and(|created| created >= since);
-            if !is_new {
-                continue;
-            }
+        for row in rows.iter().rev().filter(|row| is_to(row, self.twilio.sender(), &pool)) {
             let Ok(sms) = InboundSms::from_row(row) else { continue };
             if receive(&self.handle, sms).await.is_err() {
                 return false;
@@ -89,5 +87,70 @@ impl Poller {
             debug!("Twilio's list shows no text");
         }
         true
+    }
+}
+
+/// The numbers by which a messaging service has sent of late.
+fn pool(rows: &[MessageRow], sender: &Sender) -> BTreeSet<PhoneNumber> {
+    let Sender::MessagingService(service) = sender else { return BTreeSet::new() };
+    let is_by_it = |row: &&MessageRow| {
+        row.direction == Some(Direction::Outbound)
+            && row.messaging_service_sid.as_ref() == Some(service)
+    };
+    rows.iter().filter(is_by_it).filter_map(|row| row.from.clone()).collect()
+}
+
+/// Whether a patient's text was sent to us. An account may have other numbers, for other purposes.
+fn is_to(row: &MessageRow, sender: &Sender, pool: &BTreeSet<PhoneNumber>) -> bool {
+    let is_ours = match (sender, &row.messaging_service_sid) {
+        (Sender::From(_) | Sender::ShortCode(_), _) => true,
+        (Sender::MessagingService(ours), Some(service)) => service == ours,
+        (Sender::MessagingService(_), None) => row.to.as_ref().is_some_and(|to| pool.contains(to)),
+    };
+    is_ours && row.direction == Some(Direction::Inbound)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::sms::answer;
+
+    const OURS: &str = "MG0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "MG1123456789abcdef0123456789abcdef";
+
+    fn row(direction: &str, from: &str, to: &str, service: Value) -> MessageRow {
+        let row = json!({
+            "sid": "SM0123456789abcdef0123456789abcdef", "direction": direction, "from": from,
+            "to": to, "messaging_service_sid": service,
+        });
+        answer::message(row.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn of_an_accounts_texts_those_to_our_service_or_its_numbers_are_ours() {
+        let sender = Sender::parse(OURS).unwrap();
+        let sent = row("outbound-api", "+15105550100", "+14155550123", OURS.into());
+        let pool = pool(std::slice::from_ref(&sent), &sender);
+        let cases = [
+            (row("inbound", "+14155550123", "+15105550100", Value::Null), true),
+            (row("inbound", "+14155550123", "+15105550101", OURS.into()), true),
+            (row("inbound", "+14155550123", "+15105550101", Value::Null), false),
+            (row("inbound", "+14155550123", "+15105550100", OTHER.into()), false),
+            (sent, false),
+        ];
+        for (row, expected) in cases {
+            assert_eq!(is_to(&row, &sender, &pool), expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_to_a_short_code_is_read() {
+        let sender = Sender::parse("72345").unwrap();
+        assert_eq!(sender.address(), Some("72345"));
+        let text = row("inbound", "+14155550123", "72345", Value::Null);
+        assert!(is_to(&text, &sender, &BTreeSet::new()));
+        assert!(InboundSms::from_row(&text).is_ok());
     }
 }

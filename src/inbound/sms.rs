@@ -3,12 +3,16 @@
 //! Nothing is believed without a signature over the configured public address. The answer leaves
 //! after the commit: a text that was answered with 200 is on disk.
 
-use tracing::warn;
+use std::sync::Arc;
 
-use crate::core::delivery::Report;
+use tracing::{error, warn};
+
+use crate::clock::Clock;
+use crate::core::delivery::{Failure, Report};
 use crate::core::event::{Event, Handled, Reply};
 use crate::core::ids::OutboxId;
 use crate::engine::{Answer, Handle};
+use crate::outbound::brake::Brake;
 use crate::outbound::sms::failure_of;
 use crate::sms::error_codes::Table;
 use crate::sms::signature::{self, Algorithm, Content};
@@ -25,6 +29,10 @@ pub struct Webhooks {
     pub tokens: Vec<Secret>,
     /// What error codes mean.
     pub error_codes: Table,
+    /// The sender, which learns from what becomes of its texts.
+    pub brake: Arc<Brake>,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// Why a webhook is refused.
@@ -61,6 +69,12 @@ impl Webhooks {
             signature,
         )?;
         Ok(form)
+    }
+
+    /// What is wrong with the sending of texts; nothing comes in less for that.
+    #[must_use]
+    pub fn impairment(&self) -> Option<String> {
+        self.brake.impairment(self.clock.now())
     }
 
     /// Takes a patient's text.
@@ -101,18 +115,27 @@ impl Webhooks {
     fn report_of(&self, news: &StatusCallback) -> Option<Report> {
         let id = news.message_sid.as_str().to_owned();
         match news.status {
+            // `sent` is the last word of a carrier without receipts; what became of such a text stays
+            // unknown, and nothing follows from that.
             MessageStatus::Accepted
             | MessageStatus::Scheduled
             | MessageStatus::Queued
             | MessageStatus::Sending
             | MessageStatus::Sent => Some(Report::Accepted { id }),
             MessageStatus::Delivered | MessageStatus::Read | MessageStatus::PartiallyDelivered => {
+                self.brake.delivered();
                 Some(Report::Delivered { id })
             }
             MessageStatus::Undelivered | MessageStatus::Failed | MessageStatus::Canceled => {
                 let class = self.error_codes.delivery(news.error_code);
                 let code = news.error_code.map_or_else(|| "none".to_owned(), |c| c.to_string());
-                Some(Report::Undelivered { id, failure: failure_of(class), code })
+                let failure = failure_of(class);
+                if failure == Failure::WordsRefused {
+                    // The task that follows names the template.
+                    error!(code, "A carrier filtered a text for its words");
+                }
+                self.brake.failed(class, &code, (self.clock.now(), true));
+                Some(Report::Undelivered { id, failure, code })
             }
             MessageStatus::Receiving | MessageStatus::Received => None,
         }
@@ -133,6 +156,8 @@ pub async fn receive(handle: &Handle, sms: InboundSms) -> Result<(), Error> {
             OptOutType::Start => Handled::Start,
             OptOutType::Help => Handled::Help,
         }),
+        sent_at: sms.sent_at,
+        media: sms.num_media,
     };
     stored(handle.act(Event::ReplyReceived(reply)).await)
 }

@@ -5,7 +5,9 @@
 //! row, and whether it is tried again, is decided by the core; a lane only pauses itself while its
 //! receiver is out of order.
 
+pub mod brake;
 pub mod breaker;
+pub mod bucket;
 pub mod fhir;
 pub mod gone;
 pub mod hl7;

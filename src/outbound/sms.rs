@@ -7,18 +7,17 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::{Interval, MissedTickBehavior, interval};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::breaker::Breaker;
+use super::brake::{Brake, Gate};
+use super::bucket::Bucket;
 use super::twilio::{Filter, Outcome, Twilio};
-use crate::clock::{Clock, Timestamp};
-use crate::core::delivery::{Failure, Outgoing, Report, State};
+use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::core::delivery::{Failure, Next, Outgoing, Report, State};
 use crate::core::effect::{Effect, Sms};
 use crate::core::event::Event;
 use crate::core::ids::OutboxId;
@@ -37,6 +36,12 @@ use crate::telemetry::Metrics;
 const LOOKED_THROUGH: usize = 200;
 /// How far apart the clocks of the provider and of this machine may be.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
+/// How long after its claim a text may come to be at the provider: the wait for the sender's rate, and
+/// the longest wait for an answer.
+const UNDER_WAY_MAX: TimeDelta = TimeDelta::minutes(10);
+/// How long before its last try a row may have been planned. Of older ones it is not looked up which
+/// messages are theirs; none waits for a week.
+const PLANNED_WITHIN: TimeDelta = TimeDelta::days(7);
 
 /// Who carries texts.
 #[derive(Debug)]
@@ -83,7 +88,9 @@ pub struct SmsLane {
     handle: Handle,
     clock: Clock,
     metrics: Arc<Metrics>,
-    breaker: Mutex<Breaker>,
+    brake: Arc<Brake>,
+    /// Held while a text is looked for and found, so that no two rows take one message for theirs.
+    looking: tokio::sync::Mutex<()>,
     /// What was handed out and is not reported on: it may wait longer than a claim lasts, and must
     /// not be taken for a text in doubt then.
     in_hand: Mutex<BTreeSet<OutboxId>>,
@@ -97,6 +104,7 @@ impl SmsLane {
         options: Options,
         handle: Handle,
         (clock, metrics): (Clock, Arc<Metrics>),
+        brake: Arc<Brake>,
     ) -> Self {
         Self {
             backend,
@@ -104,7 +112,8 @@ impl SmsLane {
             handle,
             clock,
             metrics,
-            breaker: Mutex::default(),
+            brake,
+            looking: tokio::sync::Mutex::default(),
             in_hand: Mutex::default(),
         }
     }
@@ -112,15 +121,17 @@ impl SmsLane {
     /// Sends what is due until told to stop.
     pub async fn run(self: Arc<Self>, tasks: Tasks) {
         let stop = tasks.stop_token();
-        let places = Arc::new(Semaphore::new(self.options.parallel.max(1)));
-        let mut pace = pace(self.options.segments_per_second);
+        let parallel = self.options.parallel.max(1);
+        let places = Arc::new(Semaphore::new(parallel));
+        let mut bucket = Bucket::new(self.options.segments_per_second);
+        let started = Stopwatch::start();
         loop {
-            let pause = self.breaker.lock().unwrap_or_else(PoisonError::into_inner).pause();
-            let work = tokio::select! {
-                work = self.next(pause, &places) => work,
+            let next = self.next((&places, parallel));
+            let taken = tokio::select! {
+                taken = next => taken,
                 () = stop.cancelled() => return,
             };
-            let Some(work) = work else { return };
+            let Some(Taken { work, is_trial }) = taken else { return };
             for work in work {
                 if !self.hold(&work.row.id) {
                     continue;
@@ -131,37 +142,54 @@ impl SmsLane {
                     continue;
                 }
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-                for _ in 0..segments(&work.row) {
-                    pace.tick().await;
-                }
+                tokio::time::sleep(bucket.take(segments(&work.row), started.elapsed())).await;
                 let lane = Arc::clone(&self);
                 tasks.spawn(async move {
-                    lane.take(work).await;
+                    lane.take(work, is_trial).await;
                     drop(place);
                 });
             }
         }
     }
 
-    async fn next(&self, pause: Duration, places: &Semaphore) -> Option<Vec<Work>> {
-        tokio::time::sleep(pause).await;
-        // One at a time while it is not known whether the provider is back.
-        let max = if pause.is_zero() { places.available_permits().max(1) } else { 1 };
-        self.handle.claim(Lane::Sms, max).await
+    /// Waits until something may be sent, and is due. `None` if the engine has gone.
+    async fn next(&self, (places, parallel): (&Semaphore, usize)) -> Option<Taken> {
+        loop {
+            let (room, is_trial) = match self.brake.gate(self.clock.now()) {
+                Gate::Open(room) => (room.clamp(1, parallel), false),
+                Gate::Trial(pause) => {
+                    tokio::time::sleep(pause).await;
+                    (1, true)
+                }
+                Gate::Rest(until) => {
+                    self.clock.sleep_until(until).await;
+                    continue;
+                }
+            };
+            // With one place less than there may be, another request can begin. So a trial is alone.
+            let kept = parallel - room;
+            let others = u32::try_from(kept + 1).unwrap_or(u32::MAX);
+            drop(places.acquire_many(others).await.ok()?);
+            let max = places.available_permits().saturating_sub(kept).max(1);
+            let max = if is_trial { 1 } else { max };
+            return self.handle.claim(Lane::Sms, max).await.map(|work| Taken { work, is_trial });
+        }
     }
 
-    async fn take(&self, work: Work) {
+    async fn take(&self, work: Work, is_trial: bool) {
         let row = work.row;
         let Effect::SendSms(sms) = &row.effect else { return };
-        let report = match row.state {
-            State::InDoubt => self.look_for(&row, sms).await,
-            State::Ready
-            | State::Held
-            | State::Sending
-            | State::Accepted
-            | State::Delivered
-            | State::Failed
-            | State::Void => self.send(&row, sms).await,
+        if row.state == State::InDoubt {
+            let _others_wait = self.looking.lock().await;
+            let report = self.look_for(&row, sms).await;
+            self.metrics.sent("sms", outcome(&report));
+            // It is durable when this returns: who looks next sees that the message is taken.
+            return self.report(&row, report).await;
+        }
+        let objection = self.brake.objection(self.clock.now()).filter(|_| !is_trial);
+        let report = match objection {
+            Some(failure) => refused(failure, "held"),
+            None => self.send(&row, sms).await,
         };
         self.metrics.sent("sms", outcome(&report));
         self.report(&row, report).await;
@@ -226,65 +254,36 @@ impl SmsLane {
         let Ok(message) = message else { return refused(Failure::Permanent, "request") };
         let left = (row.not_after - self.clock.now()).to_std().unwrap_or_default();
         let outcome = twilio.create(&message.valid_for(left)).await;
-        self.note(&outcome);
+        self.note(&outcome, sms);
         report_of(outcome)
     }
 
-    /// Opens or closes the breaker.
-    fn note(&self, outcome: &Outcome) {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let concerns_all = match outcome {
-            Outcome::Accepted { .. } => {
-                if breaker.succeeded() {
-                    info!("Twilio takes texts again");
-                    self.metrics.breaker("sms", false);
+    /// Tells the brake.
+    fn note(&self, outcome: &Outcome, sms: &Sms) {
+        match outcome {
+            Outcome::Accepted { .. } => self.brake.accepted(),
+            Outcome::Refused { class, code, http_status } => {
+                let code = code_of(*code, *http_status);
+                if failure_of(*class) == Failure::WordsRefused {
+                    error!(code, template = sms.kind.name(), "Twilio refuses the words of a text");
                 }
-                return;
-            }
-            Outcome::Refused { class, code, .. } => {
-                let concerns_all =
-                    matches!(class, Class::Config | Class::ThrottleQueue | Class::DailyCap);
-                if concerns_all {
-                    error!(?class, code, "Twilio refuses all texts of this sender");
-                }
-                concerns_all
+                self.brake.failed(*class, &code, (self.clock.now(), false));
             }
             Outcome::NotSent { cause } => {
                 warn!(cause, "Twilio cannot be reached");
-                breaker.failed();
-                false
+                self.brake.unreachable();
             }
             Outcome::Unknown(doubt) => {
                 warn!(?doubt, "Twilio may have taken a text or not; it will be looked for");
-                breaker.failed();
-                false
+                self.brake.unreachable();
             }
-        };
-        if concerns_all {
-            breaker.trip();
         }
-        self.metrics.breaker("sms", breaker.is_open());
     }
 
     /// Looks for a text in doubt where it would be if it had been taken.
     async fn look_for(&self, row: &Outgoing, sms: &Sms) -> Report {
         match &self.backend {
-            Backend::Twilio(twilio) => {
-                let filter = Filter { to: Some(sms.to.clone()), from: None };
-                match twilio.list_recent(&filter, LOOKED_THROUGH).await {
-                    Ok(found) => found
-                        .iter()
-                        .filter(|message| row.provider_id.as_deref() != Some(message.sid.as_str()))
-                        .find(|message| is_it(message, row, sms))
-                        .map_or(Report::NoTrace, |message| Report::Accepted {
-                            id: message.sid.as_str().to_owned(),
-                        }),
-                    Err(problem) => {
-                        warn!(error = %problem, "Twilio's list of messages cannot be read");
-                        Report::InDoubt { code: "list".to_owned() }
-                    }
-                }
-            }
+            Backend::Twilio(twilio) => self.look_at(twilio, row, sms).await,
             Backend::File(path) => match is_in_file(path, &row.id) {
                 Ok(true) => Report::Accepted { id: format!("file-{}", row.id) },
                 Ok(false) => Report::NoTrace,
@@ -300,14 +299,46 @@ impl SmsLane {
             }
         }
     }
+
+    async fn look_at(&self, twilio: &Twilio, row: &Outgoing, sms: &Sms) -> Report {
+        // The number is not said at first if a messaging service chooses it.
+        let filter = Filter { to: Some(sms.to.clone()), from: twilio.number().cloned() };
+        let found = match twilio.list_recent(&filter, LOOKED_THROUGH).await {
+            Ok(found) => found,
+            Err(problem) => {
+                warn!(error = %problem, "Twilio's list of messages cannot be read");
+                return Report::InDoubt { code: "list".to_owned() };
+            }
+        };
+        let since = row.tries.claimed_at.unwrap_or(row.created_at) - PLANNED_WITHIN;
+        let owned = match self.handle.view().owned_messages(&sms.to, since, &row.id) {
+            Ok(owned) => owned,
+            Err(problem) => {
+                warn!(error = %problem, "The outbox cannot be read");
+                return Report::InDoubt { code: "outbox".to_owned() };
+            }
+        };
+        let is_free = |message: &&MessageRow| {
+            let sid = message.sid.as_str();
+            row.provider_id.as_deref() != Some(sid)
+                && !row.tries.lost.iter().any(|lost| lost == sid)
+                && !owned.contains(sid)
+        };
+        found
+            .iter()
+            .filter(is_free)
+            .find(|message| is_it(message, row, sms))
+            .map_or(Report::NoTrace, |message| Report::Accepted {
+                id: message.sid.as_str().to_owned(),
+            })
+    }
 }
 
-/// A steady beat, one a segment.
-fn pace(segments_per_second: f64) -> Interval {
-    let rate = if segments_per_second > 0.0 { segments_per_second } else { 1.0 };
-    let mut pace = interval(Duration::from_secs_f64(1.0 / rate.clamp(0.01, 10_000.0)));
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    pace
+/// Work that was claimed.
+struct Taken {
+    work: Vec<Work>,
+    /// Whether it is to find out if the provider takes texts again.
+    is_trial: bool,
 }
 
 fn segments(row: &Outgoing) -> u32 {
@@ -323,38 +354,51 @@ fn segments(row: &Outgoing) -> u32 {
 /// Whether a message at the provider is this row's text.
 fn is_it(message: &MessageRow, row: &Outgoing, sms: &Sms) -> bool {
     let words = sms.body.as_ref().map_or("", |body| body.expose().as_str());
-    // With redaction on the body is blank; then number and time have to do.
-    let is_same = message.body.expose().is_empty() || message.body.expose().trim() == words.trim();
+    // With redaction on the body is blank; then length, number and time have to do.
+    let is_same = if message.body.expose().is_empty() {
+        let parts = message.num_segments.filter(|parts| *parts > 0);
+        parts.is_none_or(|parts| parts == Segments::of(words).count.try_into().unwrap_or(u32::MAX))
+    } else {
+        message.body.expose().trim() == words.trim()
+    };
     let is_ours = message.direction != Some(Direction::Inbound);
-    let in_time = message.created_at.is_none_or(|created| created + CLOCK_SKEW >= row.created_at);
+    let from = row.tries.claimed_at.unwrap_or(row.created_at) - CLOCK_SKEW;
+    let until = row.tries.claimed_at.map(|at| at + UNDER_WAY_MAX + CLOCK_SKEW);
+    let in_time =
+        message.created_at.is_none_or(|at| at >= from && until.is_none_or(|until| at <= until));
     is_same && is_ours && in_time
+}
+
+fn code_of(code: Option<u32>, http_status: u16) -> String {
+    code.map_or_else(|| format!("http_{http_status}"), |code| code.to_string())
 }
 
 fn report_of(outcome: Outcome) -> Report {
     match outcome {
         Outcome::Accepted { sid, .. } => Report::Accepted { id: sid.as_str().to_owned() },
         Outcome::Refused { class, code, http_status } => {
-            let code = code.map_or_else(|| format!("http_{http_status}"), |code| code.to_string());
-            refused(failure_of(class), &code)
+            refused(failure_of(class), &code_of(code, http_status))
         }
         Outcome::NotSent { .. } => refused(Failure::TryLater, "not_sent"),
         Outcome::Unknown(doubt) => Report::InDoubt { code: format!("{doubt:?}").to_lowercase() },
     }
 }
 
-/// What a class of error codes means for one text.
+/// What a class of error codes is a failure of; what follows is the core's.
 #[must_use]
 pub const fn failure_of(class: Class) -> Failure {
     match class {
         Class::OptedOut => Failure::OptedOut,
         Class::BadNumber | Class::Unroutable => Failure::BadNumber,
-        Class::TransientDelivery
-        | Class::ThrottleNow
-        | Class::ThrottleQueue
-        | Class::DailyCap
-        | Class::Config
-        | Class::Policy => Failure::TryLater,
-        Class::Content | Class::Ambiguous | Class::Permanent => Failure::Permanent,
+        Class::TransientDelivery => Failure::NotReached,
+        Class::ThrottleNow => Failure::Throttled,
+        Class::ThrottleQueue => Failure::SenderPaused,
+        Class::DailyCap => Failure::DayUsedUp,
+        Class::Config => Failure::Misconfigured,
+        Class::Content => Failure::WordsRefused,
+        Class::Policy => Failure::QuietHours,
+        Class::Forbidden => Failure::Forbidden,
+        Class::Ambiguous | Class::Permanent => Failure::Permanent,
     }
 }
 
@@ -367,8 +411,15 @@ const fn outcome(report: &Report) -> &'static str {
         Report::Accepted { .. } => "accepted",
         Report::Delivered { .. } => "delivered",
         Report::Undelivered { .. } => "undelivered",
-        Report::NotDone { failure: Failure::TryLater, .. } => "retry",
-        Report::NotDone { .. } => "refused",
+        Report::NotDone { failure, .. } => match failure.next() {
+            Next::GiveUp | Next::Drop => "refused",
+            Next::Pause
+            | Next::Spaced
+            | Next::Backoff
+            | Next::Wait(_)
+            | Next::Midnight
+            | Next::Opening => "retry",
+        },
         Report::InDoubt { .. } => "in_doubt",
         Report::NoTrace => "no_trace",
     }
@@ -390,3 +441,7 @@ fn is_in_file(path: &Path, id: &OutboxId) -> std::io::Result<bool> {
     };
     Ok(text.lines().filter_map(|line| serde_json::from_str::<Sent>(line).ok()).any(|s| s.id == *id))
 }
+
+#[cfg(test)]
+#[path = "sms_tests.rs"]
+mod tests;

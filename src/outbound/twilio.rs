@@ -8,6 +8,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use crate::core::phone::PhoneNumber;
@@ -38,6 +39,9 @@ const PAGE_ROWS: usize = 100;
 
 /// Rows that one call returns at most, whatever the caller asks for.
 pub const ROWS_MAX: usize = 1_000;
+
+/// Rows that are listed since a moment at most: a large practice's texts of a day, both ways.
+pub const SINCE_ROWS_MAX: usize = 20_000;
 
 /// How to talk to Twilio, and as whom.
 #[derive(Debug, Clone)]
@@ -209,6 +213,21 @@ impl Twilio {
         Ok(Self { http, base, settings })
     }
 
+    /// The number that texts come from, if it is one number.
+    #[must_use]
+    pub const fn number(&self) -> Option<&PhoneNumber> {
+        match &self.settings.sender {
+            Sender::From(number) => Some(number),
+            Sender::ShortCode(_) | Sender::MessagingService(_) => None,
+        }
+    }
+
+    /// From whom texts come.
+    #[must_use]
+    pub const fn sender(&self) -> &Sender {
+        &self.settings.sender
+    }
+
     /// Sends a text, once.
     pub async fn create(&self, message: &CreateMessage) -> Outcome {
         let settings = &self.settings;
@@ -244,14 +263,40 @@ impl Twilio {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<MessageRow>, Error> {
-        let limit = limit.min(ROWS_MAX);
+        let number = |number: &Option<PhoneNumber>| Some(number.as_ref()?.as_str().to_owned());
+        let params = [("To", number(&filter.to)), ("From", number(&filter.from))];
+        self.pages(&params, limit.min(ROWS_MAX), None).await
+    }
+
+    /// Lists messages since a moment, newest first, at most [`SINCE_ROWS_MAX`]: those to a number or
+    /// short code, or all of the account.
+    ///
+    /// # Errors
+    /// As [`Twilio::list_recent`].
+    pub async fn list_since(
+        &self,
+        to: Option<&str>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<MessageRow>, Error> {
+        let params = [("To", to.map(str::to_owned))];
+        let mut rows = self.pages(&params, SINCE_ROWS_MAX, Some(since)).await?;
+        rows.retain(|row| row.created_at.is_some_and(|created| created >= since));
+        Ok(rows)
+    }
+
+    async fn pages(
+        &self,
+        params: &[(&str, Option<String>)],
+        limit: usize,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<MessageRow>, Error> {
         let mut url = self.messages_url();
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("PageSize", &limit.clamp(1, PAGE_ROWS).to_string());
-            for (name, number) in [("To", &filter.to), ("From", &filter.from)] {
-                if let Some(number) = number {
-                    query.append_pair(name, number.as_str());
+            for (name, value) in params {
+                if let Some(value) = value {
+                    query.append_pair(name, value);
                 }
             }
         }
@@ -261,7 +306,11 @@ impl Twilio {
             let body = self.get(url, PAGE_BYTES_MAX).await?;
             let Page { messages, next_page_uri, .. } =
                 answer::page(&body).map_err(Error::Unreadable)?;
+            let oldest = messages.iter().rev().find_map(|row| row.created_at);
             rows.extend(messages);
+            if since.zip(oldest).is_some_and(|(since, oldest)| oldest < since) {
+                break;
+            }
             let next = next_page_uri.and_then(|uri| self.base.join(&uri).ok());
             let Some(next) = next.filter(|next| next.origin() == self.base.origin()) else { break };
             url = next;

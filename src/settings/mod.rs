@@ -16,6 +16,7 @@ mod fhir_auth;
 mod fhir_notify;
 mod fhir_subscription;
 mod fhir_write;
+mod guard;
 #[cfg(test)]
 mod hostile;
 mod layers;
@@ -30,6 +31,7 @@ mod texting;
 mod texts;
 mod time;
 mod values;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,7 +41,7 @@ use config::Value;
 
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::phone::Region;
-use crate::core::rules::Rules;
+use crate::core::rules::{Practice, Rules};
 
 pub use crate::sms::Secret;
 pub use destination::{Consent, Destination, Retry};
@@ -247,6 +249,9 @@ fn rules(
     let _units = root.each("locations", |section| {
         practice::location(section, head.region, &mut locations);
     });
+    let mut visit_types = BTreeMap::new();
+    let _units =
+        root.each("visit_types", |section| practice::visit_type(section, &mut visit_types));
     let mut routes = BTreeMap::new();
     let _units = root.each("route", |section| practice::route(section, ends, &mut routes));
     for server in &ends.servers.written {
@@ -258,18 +263,24 @@ fn rules(
     let notifications = root.table("notifications", practice::notifications);
     let replies = root.table("replies", practice::replies);
     let delivery = root.table("delivery", practice::delivery);
+    let guard = root.table("guard", |section| guard::guard(section, ends.sources));
     let texts = root.table("texts", |section| texts::texts(section, &head.locale));
-    Some(Rules {
-        practice: head.practice,
+    let (texts, shelf) = texts?;
+    let rules = Rules {
+        practice: Practice { visit_types, ..head.practice },
         locations,
         reminders,
         notifications,
         replies,
         delivery,
+        guard,
         routes,
         servers: BTreeMap::new(),
-        texts: texts?,
-    })
+        texts,
+    };
+    let sources = ends.sources.keys().map(String::as_str).collect();
+    texts::survey(root, &rules, &sources, &shelf);
+    Some(rules)
 }
 
 /// What is allowed, and yet hardly meant.

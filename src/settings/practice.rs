@@ -11,7 +11,7 @@ use crate::core::ids::{DestinationName, SourceName};
 use crate::core::local_time::Zone;
 use crate::core::phone::{PhoneNumber, Region};
 use crate::core::rules::{
-    DeliveryRules, Notifications, Place, Practice, Reminders, Replies, Window,
+    DeliveryRules, Notifications, Place, Practice, Privacy, Reminders, Replies, Window,
 };
 
 use super::fhir::Seen;
@@ -19,6 +19,7 @@ use super::listener::{region, zone};
 use super::reader::Section;
 use super::texts;
 use super::time::{parse_offset, parse_time};
+use super::words;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -63,6 +64,8 @@ pub(super) fn practice(section: &mut Section<'_>) -> Head {
         name: name.unwrap_or_else(|| "Owl Clinic".to_owned()),
         callback_phone: callback_phone.unwrap_or_else(|| "(202) 555-0100".to_owned()),
         zone: zone.unwrap_or(Zone::UTC),
+        privacy: section.choice("privacy", &Privacy::NAMES, Privacy::default()),
+        visit_types: BTreeMap::new(),
     };
     Head { practice, region, locale: locale.unwrap_or_else(|| "en".to_owned()), unsaid }
 }
@@ -85,11 +88,35 @@ pub(super) fn location(
         }),
         zone: zone(section),
         sensitive: section.flag("sensitive", false),
+        privacy: privacy(section),
     };
     let Some(code) = code else { return };
     if places.insert(code, place).is_some() {
         section.fault(code_place, "code", "is the code of another location too; write another");
     }
+}
+
+/// Reads one of `[[visit_types]]`.
+pub(super) fn visit_type(section: &mut Section<'_>, types: &mut BTreeMap<String, Privacy>) {
+    let code_place = section.place_of("code");
+    let code = section.text("code");
+    section.need(code.is_some(), "code", "write the code that messages use for the kind of visit");
+    let is_written = section.has("privacy");
+    let privacy = privacy(section);
+    section.need(is_written, "privacy", "write \"minimal\", \"standard\" or \"detailed\"");
+    let Some(code) = code else { return };
+    // One that cannot be read tells nothing; it is a fault anyway.
+    if types.insert(code, privacy.unwrap_or(Privacy::Minimal)).is_some() {
+        section.fault(code_place, "code", "is the code of another kind too; write another");
+    }
+}
+
+fn privacy(section: &mut Section<'_>) -> Option<Privacy> {
+    let wanted = "write \"minimal\", \"standard\" or \"detailed\"";
+    section.parsed("privacy", wanted, |text| {
+        let found = Privacy::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, privacy)| *privacy).ok_or(())
+    })
 }
 
 /// Reads `[reminders]`.
@@ -175,7 +202,7 @@ pub(super) fn replies(section: &mut Section<'_>) -> Replies {
         ),
         prompt_counts_for: section.delta("prompt_counts_for", MINUTE..=30 * DAY, 3 * DAY),
         provider_answers_keywords: section.flag("provider_answers_keywords", true),
-        words: texts::words(section),
+        words: words::words(section),
     }
 }
 

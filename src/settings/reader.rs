@@ -240,6 +240,16 @@ impl Section<'_> {
         table.into_iter().map(item).collect()
     }
 
+    /// Reads the table of an entry whose key is not fixed.
+    pub(super) fn entry<T>(
+        &mut self,
+        item: Item<Value>,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> T {
+        let table = self.entries(&item);
+        self.child(table, item.key, item.place, read)
+    }
+
     /// Notes everything that nobody asked for.
     fn finish(self) {
         for (key, value) in &self.table {

@@ -7,7 +7,10 @@ use crate::core::phone::{PhoneNumber, Region};
 
 use super::net::{URL_WANTED, parse_url};
 use super::reader::Section;
+use super::suggest::clipped;
+use super::values::text_of;
 use crate::sms::Secret;
+use crate::sms::error_codes::{Class, Table};
 
 /// How texts leave.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +59,8 @@ pub struct Twilio {
     pub request_timeout: Duration,
     /// How often replies are looked for that no webhook has brought.
     pub poll_every: Option<Duration>,
+    /// What error codes mean.
+    pub error_codes: Table,
 }
 
 /// A key for requests.
@@ -136,10 +141,33 @@ pub(super) fn twilio(section: &mut Section<'_>) -> Option<Twilio> {
             10 * second..=86_400 * second,
             five_minutes,
         ),
+        error_codes: section.table("error_codes", error_codes),
         account_sid: account_sid?,
         auth_token: auth_token?,
         sender: sender?,
     })
+}
+
+/// Reads `[twilio.error_codes]`: classes by code, over the built-in ones.
+fn error_codes(section: &mut Section<'_>) -> Table {
+    let mut table = Table::default();
+    for (code, item) in section.open_entries() {
+        let key = clipped(&code);
+        let place = item.place.clone();
+        // Twilio's codes have five digits.
+        let Some(code) = code.parse().ok().filter(|code| (10_000..=99_999).contains(code)) else {
+            section.fault(place, &key, "is no code of Twilio's: those have five digits");
+            continue;
+        };
+        match text_of(&item.value).map(Class::parse) {
+            Ok(Some(class)) => table = table.with(code, class),
+            Ok(None) | Err(_) => {
+                let names = Class::ALL.map(|class| format!("\"{}\"", class.name())).join(", ");
+                section.fault(place, &key, format!("is no class of errors; write one of {names}"));
+            }
+        }
+    }
+    table
 }
 
 fn sid(section: &mut Section<'_>, key: &'static str, prefix: &str) -> Option<String> {
@@ -200,4 +228,44 @@ pub(super) fn public_url(section: &mut Section<'_>) -> Option<String> {
         section.warn(place, "public_url", "is not https: replies would travel in plain text");
     }
     Some(url.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::from_text;
+
+    fn twilio(rows: &str) -> Result<Table, Vec<String>> {
+        let text = format!(
+            "[twilio]\naccount_sid = \"AC00000000000000000000000000000000\"\n\
+             auth_token = \"example-token\"\nfrom = \"+12025550100\"\n\
+             [twilio.error_codes]\n{rows}"
+        );
+        let loaded = from_text(&text, Path::new(""));
+        let told = |faults: Vec<crate::settings::Fault>| {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        loaded.map(|loaded| loaded.settings.twilio.unwrap().error_codes).map_err(told)
+    }
+
+    #[test]
+    fn error_codes_are_put_over_the_built_in_ones() {
+        let table = twilio("30008 = \"unroutable\"\n39999 = \"daily_cap\"").unwrap();
+        assert_eq!(table.delivery(Some(30008)), Class::Unroutable);
+        assert_eq!(table.delivery(Some(39999)), Class::DailyCap);
+        assert_eq!(table.delivery(Some(30003)), Class::TransientDelivery);
+    }
+
+    #[test]
+    fn a_code_or_class_that_is_none_is_a_fault() {
+        for (row, part) in [
+            ("30008 = \"unroutabel\"", "is no class of errors; write one of \"opted_out\""),
+            ("30008 = 5", "is no class of errors"),
+            ("3008 = \"content\"", "is no code of Twilio's"),
+            ("busy = \"content\"", "is no code of Twilio's"),
+        ] {
+            let faults = twilio(row).unwrap_err();
+            assert!(faults.len() == 1 && faults[0].contains(part), "{row}: {faults:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a failure; what to do about it is [`Class::action`].
+/// The kind of a failure; what follows is [`crate::core::delivery::Failure`]'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
@@ -31,61 +31,58 @@ pub enum Class {
     Config,
     /// The text itself is refused or filtered.
     Content,
-    /// A rule on hours or recipients forbids the text.
+    /// The provider's quiet hours; it passes at another time of day.
     Policy,
+    /// A rule on recipients forbids the text for good.
+    Forbidden,
     /// It is not known whether the text was accepted.
     Ambiguous,
     /// Anything else; it will fail again.
     Permanent,
 }
 
-/// What a [`Class`] asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Record the opt-out; never send again until the patient opts in.
-    RecordOptOut,
-    /// Mark the number bad for this patient until the EHR sends another one; a task for staff.
-    MarkNumberBad,
-    /// No retry by text; contact by another way, a task for staff.
-    ContactOtherwise,
-    /// At most two more attempts, spaced widely, within hours and before the appointment.
-    RetrySpaced,
-    /// Exponential backoff from 100 ms to 30 s; always safe.
-    Backoff,
-    /// Pause this sender for minutes.
-    PauseSender,
-    /// Hold this sender's texts until the cap is reset (midnight, US Pacific time); alert.
-    HoldUntilReset,
-    /// Stop all sending, keep the queue, alert; attempts are not counted.
-    OpenBreaker,
-    /// No retry; alert with the template's name.
-    AlertTemplate,
-    /// Plan anew within the rule, or drop.
-    Replan,
-    /// Find out whether it was accepted before anything is sent again.
-    Reconcile,
-    /// No retry; a task for staff.
-    GiveUp,
-}
-
 impl Class {
-    /// What is to be done.
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::OptedOut,
+        Self::BadNumber,
+        Self::Unroutable,
+        Self::TransientDelivery,
+        Self::ThrottleNow,
+        Self::ThrottleQueue,
+        Self::DailyCap,
+        Self::Config,
+        Self::Content,
+        Self::Policy,
+        Self::Forbidden,
+        Self::Ambiguous,
+        Self::Permanent,
+    ];
+
+    /// The name in settings and metrics.
     #[must_use]
-    pub const fn action(self) -> Action {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::OptedOut => Action::RecordOptOut,
-            Self::BadNumber => Action::MarkNumberBad,
-            Self::Unroutable => Action::ContactOtherwise,
-            Self::TransientDelivery => Action::RetrySpaced,
-            Self::ThrottleNow => Action::Backoff,
-            Self::ThrottleQueue => Action::PauseSender,
-            Self::DailyCap => Action::HoldUntilReset,
-            Self::Config => Action::OpenBreaker,
-            Self::Content => Action::AlertTemplate,
-            Self::Policy => Action::Replan,
-            Self::Ambiguous => Action::Reconcile,
-            Self::Permanent => Action::GiveUp,
+            Self::OptedOut => "opted_out",
+            Self::BadNumber => "bad_number",
+            Self::Unroutable => "unroutable",
+            Self::TransientDelivery => "transient_delivery",
+            Self::ThrottleNow => "throttle_now",
+            Self::ThrottleQueue => "throttle_queue",
+            Self::DailyCap => "daily_cap",
+            Self::Config => "config",
+            Self::Content => "content",
+            Self::Policy => "policy",
+            Self::Forbidden => "forbidden",
+            Self::Ambiguous => "ambiguous",
+            Self::Permanent => "permanent",
         }
+    }
+
+    /// Finds a class by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
     }
 }
 
@@ -160,7 +157,8 @@ const fn built_in(code: u32) -> Option<Class> {
         | 30032..=30035
         | 35100..=35199 => Class::Config,
         21602 | 21604 | 21617 | 21618 | 30007 => Class::Content,
-        30610 | 30640 => Class::Policy,
+        30610 => Class::Policy,
+        30640 => Class::Forbidden,
         20500 | 20503 | 20504 => Class::Ambiguous,
         _ => return None,
     })
@@ -208,10 +206,10 @@ mod tests {
     #[test]
     fn an_unknown_delivery_code_is_not_retried() {
         let table = Table::default();
-        assert_eq!(table.delivery(Some(30003)).action(), Action::RetrySpaced);
-        assert_eq!(table.delivery(Some(30007)).action(), Action::AlertTemplate);
-        assert_eq!(table.delivery(Some(39999)).action(), Action::GiveUp);
-        assert_eq!(table.delivery(None).action(), Action::GiveUp);
+        assert_eq!(table.delivery(Some(30003)), Class::TransientDelivery);
+        assert_eq!(table.delivery(Some(30007)), Class::Content);
+        assert_eq!(table.delivery(Some(39999)), Class::Permanent);
+        assert_eq!(table.delivery(None), Class::Permanent);
     }
 
     #[test]
@@ -222,5 +220,9 @@ mod tests {
         let read: Table = serde_json::from_str(r#"{"30008":"unroutable"}"#).unwrap();
         assert_eq!(read.delivery(Some(30008)), Class::Unroutable);
         assert!(serde_json::from_str::<Table>(r#"{"30008":"whatever"}"#).is_err());
+        for class in Class::ALL {
+            assert_eq!(Class::parse(class.name()), Some(class));
+            assert_eq!(serde_json::to_value(class).unwrap(), class.name());
+        }
     }
 }

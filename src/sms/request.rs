@@ -59,6 +59,16 @@ impl Sender {
         PhoneNumber::parse_e164(text).map(Self::From).map_err(|_| Error::Sender)
     }
 
+    /// The number or short code that patients write to; a messaging service has several.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::From(number) => Some(number.as_str()),
+            Self::ShortCode(code) => Some(code),
+            Self::MessagingService(_) => None,
+        }
+    }
+
     fn param(&self) -> (&'static str, &str) {
         match self {
             Self::From(number) => ("From", number.as_str()),

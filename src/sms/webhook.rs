@@ -3,6 +3,8 @@
 //! Both are read from a form whose signature has been checked. Unknown parameters are kept with the
 //! known ones.
 
+use chrono::{DateTime, Utc};
+
 use super::answer::{Direction, MessageRow};
 use super::form::Form;
 use super::request::OutboxTag;
@@ -40,7 +42,7 @@ pub struct InboundSms {
     pub message_sid: MessageSid,
     /// The patient's number.
     pub from: PhoneNumber,
-    /// Our number or short code.
+    /// Our number or short code; empty in a list, which does not say a short code as a number.
     pub to: String,
     /// The service that our number belongs to.
     pub messaging_service_sid: Option<ServiceSid>,
@@ -48,6 +50,8 @@ pub struct InboundSms {
     pub body: Phi<String>,
     /// Pictures and the like.
     pub num_media: u32,
+    /// When it was sent, if it was found in the list; a webhook comes at once, and does not say.
+    pub sent_at: Option<DateTime<Utc>>,
     /// Set if Twilio has acted on an opt-out word.
     pub opt_out_type: Option<OptOutType>,
     /// All parameters as they came, those above included.
@@ -64,6 +68,8 @@ impl InboundSms {
             Some(text) => text.parse().map_err(|_| Error::Invalid("NumMedia"))?,
             None => 0,
         };
+        // A picture may come without words.
+        let body = form.get("Body").or_else(|| (num_media > 0).then_some(""));
         Ok(Self {
             message_sid: message_sid(&form)?,
             from: PhoneNumber::parse_e164(required(&form, "From")?)
@@ -72,8 +78,9 @@ impl InboundSms {
             messaging_service_sid: form
                 .get_filled("MessagingServiceSid")
                 .and_then(|sid| ServiceSid::parse(sid).ok()),
-            body: Phi::new(form.get("Body").ok_or(Error::Missing("Body"))?.to_owned()),
+            body: Phi::new(body.ok_or(Error::Missing("Body"))?.to_owned()),
             num_media,
+            sent_at: None,
             opt_out_type: form.get_filled("OptOutType").map(opt_out_type).transpose()?,
             params: Phi::new(form),
         })
@@ -82,19 +89,19 @@ impl InboundSms {
     /// Makes an inbound text of a row of the message list, for texts whose webhook was lost.
     ///
     /// # Errors
-    /// If the row is of an outbound message, or lacks a number.
+    /// If the row is of an outbound message, or does not say who sent it.
     pub fn from_row(row: &MessageRow) -> Result<Self, Error> {
         if row.direction != Some(Direction::Inbound) {
             return Err(Error::Invalid("direction"));
         }
-        let to = row.to.as_ref().ok_or(Error::Missing("to"))?;
         Ok(Self {
             message_sid: row.sid.clone(),
             from: row.from.clone().ok_or(Error::Missing("from"))?,
-            to: to.as_str().to_owned(),
+            to: row.to.as_ref().map(|to| to.as_str().to_owned()).unwrap_or_default(),
             messaging_service_sid: row.messaging_service_sid.clone(),
             body: row.body.clone(),
             num_media: row.num_media.unwrap_or_default(),
+            sent_at: row.sent_at.or(row.created_at),
             opt_out_type: None,
             params: Phi::new(Form::default()),
         })
@@ -194,6 +201,13 @@ mod tests {
         let kept = base.iter().filter(|(name, _)| changes.iter().all(|(other, _)| other != name));
         let added = changes.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
         kept.copied().chain(added).collect()
+    }
+
+    #[test]
+    fn a_picture_may_come_without_words() {
+        let picture = inbound(&[("Body", None), ("NumMedia", Some("1"))]).unwrap();
+        assert_eq!((picture.body.expose().as_str(), picture.num_media), ("", 1));
+        assert_eq!(inbound(&[("Body", None)]).unwrap_err(), Error::Missing("Body"));
     }
 
     #[test]

@@ -71,6 +71,8 @@ tables! {
     Quarantine = b'q' "quarantine", "What could not be understood, kept as it came.";
     Wish = b'w' "wish" (phi), "A patient's wish on its way into the EHR.";
     Feed = b'f' "feed", "A FHIR server as a feed, and what is planned to be read there.";
+    Gate = b'g' "gate", "A source under the flood guard, and the texts of it that are held.";
+    Desk = b'k' "desk" (phi), "Tasks that nobody is done with, by what they are about.";
     Session = b's' "session" (phi), "A recipient in an outreach flow.";
     User = b'u' "user", "Console users.";
     Audit = b'l' "audit", "Who did what in the console.";

@@ -345,6 +345,8 @@ impl Bed {
             from: PhoneNumber::parse_e164(phone).unwrap(),
             body: Phi::new(body.to_owned()),
             handled: None,
+            sent_at: None,
+            media: 0,
         };
         within(self.daemon().handle.act(Event::ReplyReceived(reply))).await;
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Plays the loop, over HL7 v2 and FHIR, and every form of write-back, with programs that nobody here
-# wrote; installs them into FOLDER, or into a temporary one, in these versions.
+# Plays the loop, over HL7 v2 and FHIR, every form of write-back, and the phones, with programs that
+# nobody here wrote; installs them into FOLDER, or into a temporary one, in these versions.
 #
 # Usage: tests/interop/run.sh APPOINTD [FOLDER]
 set -euo pipefail
@@ -26,6 +26,7 @@ if [[ ! -d $folder/node/node_modules/node-hl7-client ]]; then
 fi
 "$folder/venv/bin/python" "$here/loop.py" "$appointd" "$folder/node"
 "$folder/venv/bin/python" "$here/write_back.py" "$appointd"
+"$folder/venv/bin/python" "$here/phones.py" "$appointd"
 
 peer=$(realpath -m "$here/../../../shared/tools/fhir-peer/server.mjs")
 if [[ ! -e $peer ]]; then

@@ -14,13 +14,14 @@ use appointd::clock::Timestamp;
 use appointd::core::appointment::{Location, Notice, Provider, Status};
 use appointd::core::claim::{AppointmentClaim, Claim, EhrEvent, Origin, PatientClaim};
 use appointd::core::field::Field;
+use appointd::core::gate::Guard;
 use appointd::core::ids::{AppointmentKey, DestinationName, Identifier, SourceName};
 use appointd::core::local_time::{LocalTime, Zone};
 use appointd::core::message::{File, Texts};
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reply::{Words, WordsFile};
 use appointd::core::rules::{
-    DeliveryRules, Notifications, Place, Practice, Reminders, Replies, Rules, Window,
+    DeliveryRules, Notifications, Place, Practice, Privacy, Reminders, Replies, Rules, Window,
 };
 use appointd::phi::Phi;
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
@@ -107,6 +108,8 @@ pub(crate) fn rules() -> Rules {
             name: "Owl Clinic".to_owned(),
             callback_phone: "415-555-0100".to_owned(),
             zone: new_york(),
+            privacy: Privacy::Standard,
+            visit_types: BTreeMap::new(),
         },
         locations: BTreeMap::from([("MAIN".to_owned(), main), ("SENS".to_owned(), sensitive)]),
         reminders: Reminders {
@@ -143,6 +146,7 @@ pub(crate) fn rules() -> Rules {
             write_back_for: hours(24),
             reconcile_after: TimeDelta::seconds(60),
         },
+        guard: Guard::default(),
         routes: BTreeMap::from([(SourceName::new("ehr"), DestinationName::new("ehr"))]),
         servers: BTreeMap::new(),
         texts: texts(),

@@ -10,9 +10,10 @@ use appointd::core::appointment::Appointment;
 use appointd::core::claim::Claim;
 use appointd::core::contact::Contact;
 use appointd::core::decide;
-use appointd::core::delivery::{Outgoing, Report, State};
+use appointd::core::delivery::{Outgoing, Report, State, Tries};
 use appointd::core::effect::{About, Effect, Sms, Task, TextKind, WriteBack};
 use appointd::core::event::{Event, Handled, Reply};
+use appointd::core::gate::first_state;
 use appointd::core::ids::{AppointmentKey, OutboxId, Seq};
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reason::{Outcome, Reason};
@@ -129,6 +130,8 @@ impl World {
             from: phone(from),
             body: Phi::new(body.to_owned()),
             handled,
+            sent_at: None,
+            media: 0,
         };
         let reasons = self.turn(None, &Event::ReplyReceived(reply));
         self.settle();
@@ -282,19 +285,26 @@ impl World {
         for row in decision.outbox {
             self.scene.outbox.insert(row.id.clone(), row);
         }
+        for row in decision.gates {
+            self.scene.gates.insert(row.source.clone(), row);
+        }
+        for (id, ticket) in decision.tickets {
+            self.scene.tickets.insert(id, ticket);
+        }
         let effects = decision.effects.len();
         for (index, planned) in decision.effects.into_iter().enumerate() {
             let id = OutboxId::of(self.now, self.scene.seq, self.scene.effects_before + index);
             let row = Outgoing {
                 id: id.clone(),
+                state: first_state(decision.is_held, &planned.effect),
                 effect: planned.effect,
-                state: State::Ready,
                 due: planned.due,
                 not_after: planned.not_after,
                 attempts: 0,
                 created_at: self.now,
                 provider_id: None,
                 error: None,
+                tries: Tries::default(),
             };
             assert!(self.scene.outbox.insert(id, row).is_none(), "ids of effects are unique");
         }

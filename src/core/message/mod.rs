@@ -1,25 +1,38 @@
 //! The words of a text: templates, one file a language, rendered with what a patient may be told.
 //!
-//! Templates see only the variables listed in [`Vars`]; there is none for a diagnosis, a reason or a
-//! birth date, and an unknown name is an error when the template is read, not when a patient waits.
-//! What is rendered is folded to the letters of a plain text message where that loses nothing.
+//! For each text the first variant that fits the appointment is taken, else the general words.
+//! Templates see only the variables listed in [`VARIABLES`]; there is none for a diagnosis, a reason
+//! or a birth date, and an unknown name is an error when the template is read, not when a patient
+//! waits. What is rendered is folded to the letters of a plain text message where that loses nothing.
 
+mod dates;
+mod file;
+mod lint;
+mod names;
+mod sample;
 pub mod segments;
 mod trial;
+mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
-use serde::{Deserialize, Serialize};
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
 
 use super::appointment::Appointment;
 use super::effect::TextKind;
-use super::local_time::LocalTime;
-use super::rules::Rules;
-use crate::clock::Timestamp;
+use dates::Dates;
 use segments::fold_to_gsm;
+use vars::Vars;
+
+pub use dates::DatesFile;
+pub use file::{File, PREPARATION_CHARS_MAX, PREPARATIONS_MAX, Preparation, Template};
+pub use file::{VARIANTS_MAX, Variant};
+pub use lint::carrier_word;
+pub use names::VARIABLES;
+pub use sample::{About, Sample, Size, samples};
+pub use vars::Subject;
 
 /// Twilio refuses longer texts (error 21617); a patient would not read one either.
 pub const TEXT_CHARS_MAX: usize = 1600;
@@ -33,18 +46,31 @@ pub struct Texts {
     env: Arc<Environment<'static>>,
     fallback: String,
     languages: BTreeSet<String>,
+    /// Conditions of variants, by language and name of the text, in the order of the file.
+    variants: BTreeMap<(String, &'static str), Vec<Variant>>,
+    preparations: BTreeMap<String, Vec<Preparation>>,
+    dates: BTreeMap<String, Dates>,
+}
+
+/// Which template: the words of a text in a language.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Which {
+    /// Language of the file.
+    pub language: String,
+    /// Which text.
+    pub name: String,
+    /// Which of its variants, from 1; none of them is the general text.
+    pub variant: Option<usize>,
 }
 
 /// Why a text cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The template cannot be read.
-    #[error("{language}: [{name}] line {line}: {problem}")]
+    /// The template cannot be read, or says what no text may say.
+    #[error("{}: [{}] line {line}: {problem}", which.language, which.name)]
     Template {
-        /// Language of the file.
-        language: String,
-        /// Which text.
-        name: String,
+        /// Which.
+        which: Which,
         /// Line within the template.
         line: usize,
         /// What is wrong; never holds a value.
@@ -58,87 +84,56 @@ pub enum Error {
         /// Which text.
         name: String,
     },
+    /// A line of `[dates]` is wrong.
+    #[error("{language}: dates.{key} {problem}")]
+    Dates {
+        /// Language of the file.
+        language: String,
+        /// Which line.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A preparation is wrong.
+    #[error("{language}: preparation[{index}] {problem}")]
+    Preparation {
+        /// Language of the file.
+        language: String,
+        /// Which, from 0.
+        index: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// It came out empty or longer than [`TEXT_CHARS_MAX`].
-    #[error("{name}: renders to {chars} characters")]
+    #[error("{}: [{}] renders to {chars} characters", which.language, which.name)]
     Length {
-        /// Which text.
-        name: String,
+        /// Which.
+        which: Which,
         /// How long.
         chars: usize,
     },
 }
 
-/// What templates see.
-#[derive(Debug, Serialize)]
-struct Vars<'a> {
-    practice: PracticeVars<'a>,
-    patient: PatientVars<'a>,
-    appointment: Option<Item<'a>>,
-    appointments: Vec<Item<'a>>,
-}
+impl Which {
+    fn new(language: &str, kind: TextKind, variant: Option<usize>) -> Self {
+        Self { language: language.to_owned(), name: kind.name().to_owned(), variant }
+    }
 
-/// The practice, as templates see it.
-#[derive(Debug, Serialize)]
-struct PracticeVars<'a> {
-    name: &'a str,
-    callback_phone: &'a str,
-}
+    /// The name in the engine of templates.
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.language, self.name, self.variant.unwrap_or(0))
+    }
 
-/// The patient, as templates see it.
-#[derive(Debug, Serialize)]
-struct PatientVars<'a> {
-    given: Option<&'a str>,
-}
+    fn fault(&self, line: usize, problem: impl Into<String>) -> Error {
+        Error::Template { which: self.clone(), line, problem: problem.into() }
+    }
 
-/// An appointment, as templates see it.
-#[derive(Debug, Clone, Serialize)]
-struct Item<'a> {
-    day: String,
-    date: String,
-    time: Option<String>,
-    patient: Option<&'a str>,
-    location: Option<String>,
-    address: Option<String>,
-    provider: Option<String>,
-    callback_phone: &'a str,
-}
-
-/// The names that templates may use, by where they may stand.
-const ROOTS: [&str; 4] = ["practice", "patient", "appointment", "appointments"];
-const NAMES: [&str; 11] = [
-    "practice.name",
-    "practice.callback_phone",
-    "patient.given",
-    "appointment.day",
-    "appointment.date",
-    "appointment.time",
-    "appointment.patient",
-    "appointment.location",
-    "appointment.address",
-    "appointment.provider",
-    "appointment.callback_phone",
-];
-
-/// What a text is about.
-#[derive(Debug)]
-pub struct Subject<'a> {
-    /// The appointments, the main one first.
-    pub appointments: &'a [&'a Appointment],
-    /// Practice and places.
-    pub rules: &'a Rules,
-    /// The present moment.
-    pub now: Timestamp,
-}
-
-/// One language's file: the name of a text, and its template.
-pub type File = BTreeMap<String, Template>;
-
-/// A template in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Template {
-    /// The words.
-    pub text: String,
+    fn unreadable(&self, error: &minijinja::Error) -> Error {
+        // Other details may quote a value.
+        let own = error.detail().filter(|detail| [PRINTS_NONE, PRINTS_GROUP].contains(detail));
+        let problem = own.map_or_else(|| error.kind().to_string(), str::to_owned);
+        self.fault(error.line().unwrap_or(1), problem)
+    }
 }
 
 impl Texts {
@@ -147,40 +142,43 @@ impl Texts {
     /// # Errors
     /// Every fault of every file.
     pub fn compile(files: &BTreeMap<String, File>, fallback: &str) -> Result<Self, Vec<Error>> {
-        let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_fuel(Some(FUEL));
-        // It would print whatever a template sees.
-        env.remove_global("debug");
+        let mut env = environment();
         let mut faults = Vec::new();
+        let mut texts = Self {
+            env: Arc::new(Environment::empty()),
+            fallback: fallback.to_owned(),
+            languages: files.keys().cloned().collect(),
+            variants: BTreeMap::new(),
+            preparations: BTreeMap::new(),
+            dates: BTreeMap::new(),
+        };
         for (language, file) in files {
             for kind in TextKind::ALL {
-                let name = kind.name().to_owned();
-                let Some(template) = file.get(&name) else {
-                    faults.push(Error::Missing { language: language.clone(), name });
-                    continue;
-                };
-                let added =
-                    env.add_template_owned(format!("{language}/{name}"), template.text.clone());
-                if let Err(error) = added {
-                    faults.push(unreadable(language, &name, &error));
-                }
+                let template = file.texts.get(kind.name());
+                faults.extend(add_text(&mut env, language, kind, template));
+                let variants = template.map(|template| template.variants.clone());
+                let key = (language.clone(), kind.name());
+                let _none = texts.variants.insert(key, variants.unwrap_or_default());
             }
             faults.extend(unknown_texts(language, file));
-            faults.extend(unknown_names(&env, language, file));
+            faults.extend(faults_of_preparations(language, file));
+            let _none = texts.preparations.insert(language.clone(), file.preparations.clone());
+            match dates_of(language, file) {
+                Ok(dates) => {
+                    let _none = texts.dates.insert(language.clone(), dates);
+                }
+                Err(found) => faults.extend(found),
+            }
         }
         if !files.contains_key(fallback) {
             let name = "locale".to_owned();
             faults.push(Error::Missing { language: fallback.to_owned(), name });
         }
+        texts.env = Arc::new(env);
         if faults.is_empty() {
-            faults = files.keys().flat_map(|language| trial::faults(&env, language)).collect();
+            faults = trial::faults(&texts);
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let languages = files.keys().cloned().collect();
-        Ok(Self { env: Arc::new(env), fallback: fallback.to_owned(), languages })
+        if faults.is_empty() { Ok(texts) } else { Err(faults) }
     }
 
     /// The languages there are.
@@ -189,52 +187,77 @@ impl Texts {
         &self.languages
     }
 
-    fn language<'a>(&'a self, wanted: Option<&'a str>) -> &'a str {
-        let wanted = wanted.map(super::conversation::primary);
-        wanted.filter(|tag| self.languages.contains(*tag)).unwrap_or(&self.fallback)
+    /// The language of patients whose own is not known, or has no texts.
+    #[must_use]
+    pub fn fallback(&self) -> &str {
+        &self.fallback
+    }
+
+    fn language(&self, wanted: Option<&str>) -> &str {
+        let wanted = wanted.map(|tag| super::conversation::primary(tag.trim()).to_lowercase());
+        wanted.and_then(|tag| self.languages.get(&tag)).unwrap_or(&self.fallback)
+    }
+
+    fn dates(&self, language: &str) -> Option<&Dates> {
+        self.dates.get(language)
+    }
+
+    fn variants(&self, language: &str, kind: TextKind) -> &[Variant] {
+        let key = (language.to_owned(), kind.name());
+        self.variants.get(&key).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All templates of a text in a language.
+    fn choices(&self, language: &str, kind: TextKind) -> impl Iterator<Item = Which> {
+        let count = self.variants(language, kind).len();
+        let numbers = std::iter::once(None).chain((1..=count).map(Some));
+        let language = language.to_owned();
+        numbers.map(move |variant| Which::new(&language, kind, variant))
+    }
+
+    /// The first variant that fits all of the appointments, else the general text.
+    fn choose(&self, language: &str, kind: TextKind, about: &[&Appointment]) -> Which {
+        let fits =
+            |variant: &Variant| !about.is_empty() && about.iter().all(|one| variant.fits(one));
+        let found = self.variants(language, kind).iter().position(fits);
+        Which::new(language, kind, found.map(|index| index + 1))
+    }
+
+    /// How to prepare, in the patient's language, else the practice's, else any: an instruction in
+    /// another language can be asked about, one that is missing cannot.
+    fn preparation(&self, language: &str, visit_type: &str, place: Option<&str>) -> Option<&str> {
+        let first = [language, self.fallback.as_str()];
+        let others = self.languages.iter().map(String::as_str);
+        first.into_iter().chain(others).find_map(|language| {
+            let listed = self.preparations.get(language)?;
+            let fits = |one: &&Preparation| {
+                one.visit_type == visit_type
+                    && one.location.as_deref().is_none_or(|code| place == Some(code))
+            };
+            listed.iter().find(fits).map(|found| found.text.trim())
+        })
+    }
+
+    /// Fills a template.
+    fn write(&self, which: &Which, vars: &Vars) -> Result<String, Error> {
+        let template =
+            self.env.get_template(&which.id()).map_err(|error| which.unreadable(&error))?;
+        let text = template.render(Serde(vars)).map_err(|error| which.unreadable(&error))?;
+        finished(&text, which)
     }
 }
 
-fn unreadable(language: &str, name: &str, error: &minijinja::Error) -> Error {
-    Error::Template {
-        language: language.to_owned(),
-        name: name.to_owned(),
-        line: error.line().unwrap_or(1),
-        problem: error.kind().to_string(),
+impl Variant {
+    /// Whether an appointment meets all its conditions.
+    fn fits(&self, appointment: &Appointment) -> bool {
+        let place = appointment.location.as_ref().map(|location| location.code.as_str());
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
+        };
+        is(&self.location, place)
+            && is(&self.visit_type, appointment.visit_type.as_deref())
+            && is(&self.source, Some(appointment.source.as_str()))
     }
-}
-
-fn unknown_texts(language: &str, file: &File) -> Vec<Error> {
-    let known: BTreeSet<&str> = TextKind::ALL.iter().map(|kind| kind.name()).collect();
-    let unknown = file.keys().filter(|name| !known.contains(name.as_str()));
-    let fault = |name: &String| Error::Template {
-        language: language.to_owned(),
-        name: name.clone(),
-        line: 1,
-        problem: "there is no such text".to_owned(),
-    };
-    unknown.map(fault).collect()
-}
-
-fn unknown_names(env: &Environment<'_>, language: &str, file: &File) -> Vec<Error> {
-    let mut faults = Vec::new();
-    for (name, template) in file {
-        let Ok(compiled) = env.get_template(&format!("{language}/{name}")) else { continue };
-        for used in compiled.undeclared_variables(true) {
-            let is_known = ROOTS.contains(&used.as_str()) || NAMES.contains(&used.as_str());
-            if is_known {
-                continue;
-            }
-            let line = template.text.lines().position(|line| line.contains(&used)).unwrap_or(0) + 1;
-            faults.push(Error::Template {
-                language: language.to_owned(),
-                name: name.clone(),
-                line,
-                problem: format!("unknown variable {used}; there are: {}", NAMES.join(", ")),
-            });
-        }
-    }
-    faults
 }
 
 /// Writes a text.
@@ -248,90 +271,160 @@ pub fn render(
 ) -> Result<String, Error> {
     let texts = &subject.rules.texts;
     let language = texts.language(language);
-    let name = kind.name();
-    let template = texts
-        .env
-        .get_template(&format!("{language}/{name}"))
-        .map_err(|error| unreadable(language, name, &error))?;
-    let text = template
-        .render(Serde(vars(subject)))
-        .map_err(|error| unreadable(language, name, &error))?;
-    finished(&text, name)
+    let which = texts.choose(language, kind, subject.appointments);
+    texts.write(&which, &vars::vars(subject, texts, language))
 }
 
-fn finished(text: &str, name: &str) -> Result<String, Error> {
-    let text = fold_to_gsm(text.trim()).into_owned();
+fn environment() -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    // It would print whatever a template sees.
+    env.remove_global("debug");
+    env.set_formatter(print);
+    env
+}
+
+const PRINTS_NONE: &str = "prints a variable that may be missing; put it in {% if .. %}";
+const PRINTS_GROUP: &str = "prints a whole group of variables; name the one that is meant";
+
+/// Prints a value; "Hi none" is not for patients, nor is a list of everything.
+fn print(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    let refused = |problem| Err(minijinja::Error::new(ErrorKind::InvalidOperation, problem));
+    if value.is_none() {
+        return refused(PRINTS_NONE);
+    }
+    if matches!(value.kind(), ValueKind::Map | ValueKind::Seq | ValueKind::Iterable) {
+        return refused(PRINTS_GROUP);
+    }
+    escape_formatter(out, state, value)
+}
+
+/// Adds a text with its variants; what is wrong with their words comes out.
+fn add_text(
+    env: &mut Environment<'static>,
+    language: &str,
+    kind: TextKind,
+    template: Option<&Template>,
+) -> Vec<Error> {
+    let Some(Template { text: Some(general), variants }) = template else {
+        let name = kind.name().to_owned();
+        return vec![Error::Missing { language: language.to_owned(), name }];
+    };
+    let mut faults = add(env, &Which::new(language, kind, None), general);
+    if variants.len() > VARIANTS_MAX {
+        let problem = format!("has more than {VARIANTS_MAX} variants; remove some");
+        faults.push(Which::new(language, kind, None).fault(1, problem));
+        return faults;
+    }
+    for (index, variant) in variants.iter().enumerate() {
+        let which = Which::new(language, kind, Some(index + 1));
+        if variant.location.is_none() && variant.visit_type.is_none() && variant.source.is_none() {
+            let problem = "has no condition; write location, visit_type or source, or remove it";
+            faults.push(which.fault(1, problem));
+        }
+        faults.extend(add(env, &which, &variant.text));
+    }
+    faults
+}
+
+fn add(env: &mut Environment<'static>, which: &Which, text: &str) -> Vec<Error> {
+    if let Err(error) = env.add_template_owned(which.id(), text.to_owned()) {
+        return vec![which.unreadable(&error)];
+    }
+    let mut faults: Vec<Error> = names::faults(text)
+        .into_iter()
+        .map(|fault| which.fault(fault.line, fault.problem))
+        .collect();
+    if let Some(word) = carrier_word(&names::literals(text)) {
+        let line = text.lines().position(|line| line.contains(&word)).unwrap_or(0) + 1;
+        faults.push(which.fault(line, asks_for(&word)));
+    }
+    faults
+}
+
+fn asks_for(word: &str) -> String {
+    format!("asks to reply {word}: carriers take that as an opt-out; ask for C, R, X or STOP")
+}
+
+fn unknown_texts(language: &str, file: &File) -> Vec<Error> {
+    let known: BTreeSet<&str> = TextKind::ALL.iter().map(|kind| kind.name()).collect();
+    let unknown = file.texts.keys().filter(|name| !known.contains(name.as_str()));
+    let fault = |name: &String| {
+        let which = Which { language: language.to_owned(), name: name.clone(), variant: None };
+        which.fault(1, "there is no such text")
+    };
+    unknown.map(fault).collect()
+}
+
+fn faults_of_preparations(language: &str, file: &File) -> Vec<Error> {
+    let fault = |index: usize, problem: String| Error::Preparation {
+        language: language.to_owned(),
+        index,
+        problem,
+    };
+    if file.preparations.len() > PREPARATIONS_MAX {
+        let problem = format!("is one of more than {PREPARATIONS_MAX}; remove some");
+        return vec![fault(PREPARATIONS_MAX, problem)];
+    }
+    let mut faults = Vec::new();
+    for (index, one) in file.preparations.iter().enumerate() {
+        let text = one.text.trim();
+        let chars = text.chars().count();
+        if chars == 0 || chars > PREPARATION_CHARS_MAX {
+            let problem = format!("has {chars} characters; write 1 to {PREPARATION_CHARS_MAX}");
+            faults.push(fault(index, problem));
+        }
+        if text.contains("{{") || text.contains("{%") || text.contains(char::is_control) {
+            let problem = "is no template: write plain words, in one line".to_owned();
+            faults.push(fault(index, problem));
+        }
+        if let Some(word) = carrier_word(text) {
+            faults.push(fault(index, asks_for(&word)));
+        }
+    }
+    faults
+}
+
+fn dates_of(language: &str, file: &File) -> Result<Dates, Vec<Error>> {
+    if file.dates.is_empty() {
+        let name = "dates".to_owned();
+        return Err(vec![Error::Missing { language: language.to_owned(), name }]);
+    }
+    Dates::compile(&file.dates).map_err(|faults| {
+        let fault = |(key, problem)| Error::Dates { language: language.to_owned(), key, problem };
+        faults.into_iter().map(fault).collect()
+    })
+}
+
+fn finished(text: &str, which: &Which) -> Result<String, Error> {
+    let text = one_stop(&fold_to_gsm(text.trim()));
     let chars = text.chars().count();
     if chars == 0 || chars > TEXT_CHARS_MAX {
-        return Err(Error::Length { name: name.to_owned(), chars });
+        return Err(Error::Length { which: which.clone(), chars });
     }
     Ok(text)
 }
 
-fn vars<'a>(subject: &Subject<'a>) -> Vars<'a> {
-    let practice = &subject.rules.practice;
-    let main = subject.appointments.first();
-    Vars {
-        practice: PracticeVars {
-            name: &practice.name,
-            callback_phone: main
-                .map_or(practice.callback_phone.as_str(), |a| callback(a, subject.rules)),
-        },
-        patient: PatientVars { given: main.and_then(|a| given(a)) },
-        appointment: main.map(|a| item(a, subject)),
-        appointments: subject.appointments.iter().map(|a| item(a, subject)).collect(),
+/// An abbreviation at the end of a sentence ends it: "10:30 a. m." takes no second full stop.
+fn one_stop(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        plain.push(character);
+        if character != '.' {
+            continue;
+        }
+        let mut more = 0;
+        while rest.next_if_eq(&'.').is_some() {
+            more += 1;
+        }
+        // Three and more are meant.
+        plain.extend(std::iter::repeat_n('.', if more == 1 { 0 } else { more }));
     }
-}
-
-fn given(appointment: &Appointment) -> Option<&str> {
-    appointment.patient.given.as_ref().map(|given| given.expose().as_str())
-}
-
-fn callback<'a>(appointment: &'a Appointment, rules: &'a Rules) -> &'a str {
-    let place = appointment.location.as_ref().and_then(|l| rules.place(&l.code));
-    place
-        .and_then(|place| place.phone.as_deref())
-        .or(appointment.callback_phone.as_deref())
-        .unwrap_or(&rules.practice.callback_phone)
-}
-
-fn item<'a>(appointment: &'a Appointment, subject: &Subject<'a>) -> Item<'a> {
-    let rules = subject.rules;
-    let place = appointment.location.as_ref().and_then(|l| rules.place(&l.code));
-    // Only places that the practice has described are named: what a feed calls a clinic may tell
-    // what the patient suffers from.
-    let shown = place.filter(|place| !place.sensitive);
-    let start = appointment.start.as_ref();
-    Item {
-        day: start.map_or_else(String::new, |start| day(start, subject.now)),
-        date: start.map_or_else(String::new, |start| start.local.format("%-m/%-d/%Y").to_string()),
-        time: start.and_then(time),
-        patient: given(appointment),
-        location: shown.and_then(|place| place.name.clone()),
-        address: shown.and_then(|place| place.address.clone()),
-        provider: shown.and_then(|_| provider(appointment)),
-        callback_phone: callback(appointment, rules),
-    }
-}
-
-fn provider(appointment: &Appointment) -> Option<String> {
-    let provider = appointment.provider.as_ref()?;
-    let names = [provider.given.as_deref(), provider.family.as_deref()];
-    let name: Vec<&str> = names.into_iter().flatten().filter(|name| !name.is_empty()).collect();
-    (!name.is_empty()).then(|| name.join(" "))
-}
-
-/// The day as people say it; with the year where it is not plain.
-fn day(start: &LocalTime, now: Timestamp) -> String {
-    let this_year = start.zone.local(now).format("%Y").to_string();
-    let format = if start.local.format("%Y").to_string() == this_year {
-        "%a, %b %-d"
-    } else {
-        "%a, %b %-d, %Y"
-    };
-    start.local.format(format).to_string()
-}
-
-fn time(start: &LocalTime) -> Option<String> {
-    (!start.date_only).then(|| start.local.format("%-I:%M %p").to_string())
+    plain
 }

@@ -1,5 +1,7 @@
 //! Twilio's REST interface, as far as messages go.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
@@ -8,6 +10,7 @@ use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::NaiveDate;
 
 use super::Carrier;
 use super::faults::{Answer, Fault};
@@ -16,6 +19,7 @@ use super::state::Text;
 use super::wire::{self, PagePlace};
 use crate::core::phone::{PhoneNumber, Region};
 use crate::sms::Form;
+use crate::sms::status::MessageStatus;
 
 /// Twilio's own limit.
 const PAGE_SIZE_MAX: usize = 1_000;
@@ -23,7 +27,9 @@ const PAGE_SIZE_MAX: usize = 1_000;
 pub(super) fn router() -> Router<Carrier> {
     const MESSAGES: &str = "/2010-04-01/Accounts/{account}/Messages.json";
     const MESSAGE: &str = "/2010-04-01/Accounts/{account}/Messages/{message}";
-    Router::new().route(MESSAGES, get(list).post(create)).route(MESSAGE, get(fetch))
+    Router::new()
+        .route(MESSAGES, get(list).post(create))
+        .route(MESSAGE, get(fetch).post(update).delete(delete))
 }
 
 async fn create(
@@ -38,15 +44,22 @@ async fn create(
     let Ok(form) = Form::parse(&body) else { return refused(&rules::MALFORMED) };
     let to = form.get("To").and_then(|to| PhoneNumber::parse(to, Region::US).ok());
     let fault = carrier.core.with_state(|state| state.faults.take(to.as_ref()));
-    if let Some(Fault { is_accepted: false, answer }) = fault {
-        return instead(&carrier, answer).await;
-    }
+    let late = match fault {
+        Some(Fault { answer: Answer::Late(millis), .. }) => Some(millis),
+        Some(Fault { is_accepted: false, answer }) => return instead(&carrier, answer).await,
+        Some(Fault { is_accepted: true, .. }) | None => None,
+    };
     let text = match carrier.accept(&form) {
         Ok(text) => text,
         Err(refusal) => return refused(&refusal),
     };
-    if let Some(Fault { answer, .. }) = fault {
-        return instead(&carrier, answer).await;
+    match (late, fault) {
+        (Some(millis), _) => {
+            let wait = tokio::time::sleep(Duration::from_millis(millis.into()));
+            let _is_over = carrier.core.stop.run_until_cancelled(wait).await;
+        }
+        (None, Some(Fault { answer, .. })) => return instead(&carrier, answer).await,
+        (None, None) => {}
     }
     let resource = wire::message(&text, &carrier.core.settings.account_sid);
     (StatusCode::CREATED, Json(resource)).into_response()
@@ -71,6 +84,7 @@ async fn list(
     let fits = |text: &Text| {
         query.get_filled("To").is_none_or(|to| text.to.as_str() == to)
             && query.get_filled("From").is_none_or(|from| text.from.as_str() == from)
+            && fits_dates(text, &query)
     };
     let mut texts = carrier.all_texts();
     texts.retain(fits);
@@ -109,15 +123,78 @@ async fn fetch(
     Path((account, message)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = authorize(&carrier, &headers, &account) {
-        return refused(&refusal);
+    match known(&carrier, &headers, &account, &message) {
+        Ok(text) => Json(wire::message(&text, &carrier.core.settings.account_sid)).into_response(),
+        Err(refusal) => refused(&refusal),
     }
-    let sid = message.strip_suffix(".json").unwrap_or(&message);
-    let texts = carrier.all_texts();
-    match texts.iter().find(|text| text.sid.as_str() == sid) {
-        Some(text) => Json(wire::message(text, &carrier.core.settings.account_sid)).into_response(),
-        None => refused(&rules::NOT_FOUND),
+}
+
+/// Whether a text was sent on the day, or before or after the days, that a query names.
+fn fits_dates(text: &Text, query: &Form) -> bool {
+    ["DateSent", "DateSent<", "DateSent>"].into_iter().all(|name| {
+        let Some(asked) = query.get_filled(name) else { return true };
+        let Some(sent) = text.sent_at else { return false };
+        // A day, or a moment of which the day counts.
+        let day = asked.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
+        day.is_some_and(|day| match name {
+            "DateSent<" => sent.date_naive() <= day,
+            "DateSent>" => sent.date_naive() >= day,
+            _ => sent.date_naive() == day,
+        })
+    })
+}
+
+async fn update(
+    State(carrier): State<Carrier>,
+    Path((account, message)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let sid = match known(&carrier, &headers, &account, &message) {
+        Ok(text) => text.sid,
+        Err(refusal) => return refused(&refusal),
+    };
+    let Ok(form) = Form::parse(&body) else { return refused(&rules::MALFORMED) };
+    let now = carrier.core.clock.now();
+    match (form.get("Status"), form.get("Body")) {
+        (Some("canceled"), _) => {
+            if !carrier.core.change(|state| state.cancel(&sid, now)) {
+                return refused(&rules::NOT_CANCELABLE);
+            }
+        }
+        // The only change of words is to have none.
+        (None, Some("")) => carrier.core.change(|state| state.redact(&sid, now)),
+        _ => return refused(&rules::MALFORMED),
     }
+    fetch(State(carrier), Path((account, message)), headers).await
+}
+
+async fn delete(
+    State(carrier): State<Carrier>,
+    Path((account, message)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    match known(&carrier, &headers, &account, &message) {
+        Ok(text) if text.status.is_final() || text.status == MessageStatus::Sent => {
+            carrier.core.change(|state| state.delete(&text.sid));
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Ok(_) => refused(&rules::IN_USE),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// The text that a path names.
+fn known(
+    carrier: &Carrier,
+    headers: &HeaderMap,
+    account: &str,
+    message: &str,
+) -> Result<Text, Refusal> {
+    authorize(carrier, headers, account)?;
+    let sid = message.strip_suffix(".json").unwrap_or(message);
+    let mut texts = carrier.all_texts().into_iter();
+    texts.find(|text| text.sid.as_str() == sid).ok_or(rules::NOT_FOUND)
 }
 
 /// HTTP Basic with the account's token or the API key, for the account in the path.
@@ -153,7 +230,7 @@ async fn instead(carrier: &Carrier, answer: Answer) -> Response {
             (StatusCode::GATEWAY_TIMEOUT, kind, html).into_response()
         }
         Answer::Garbage => (StatusCode::CREATED, "{\"sid\": \"SM").into_response(),
-        Answer::Closed => closed(),
+        Answer::Closed | Answer::Late(_) => closed(),
         Answer::Silence => {
             carrier.core.stop.cancelled().await;
             closed()

@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
+use super::rules;
 use crate::core::phone::PhoneNumber;
 
 /// A request to send that goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Whether the text is accepted all the same.
+    #[serde(rename = "accepted")]
     pub is_accepted: bool,
     /// What the client gets to see.
     pub answer: Answer,
 }
 
 /// What a client gets instead of the right answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// HTTP 500 with Twilio's error 20500.
     ServerError,
@@ -28,6 +34,8 @@ pub enum Answer {
     Closed,
     /// Nothing, until the client gives up.
     Silence,
+    /// The right answer, so many milliseconds late; the text is accepted in any case.
+    Late(u32),
 }
 
 impl Fault {
@@ -45,7 +53,8 @@ impl Fault {
 }
 
 /// How a text ends that was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// The handset has it.
     #[default]
@@ -59,7 +68,8 @@ pub enum Fate {
 }
 
 /// How status callbacks arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Callbacks {
     /// Each once, in order.
     #[default]
@@ -89,7 +99,8 @@ impl Faults {
     }
 
     pub(super) fn fate(&self, to: &PhoneNumber) -> Fate {
-        self.fates.get(to).copied().unwrap_or_default()
+        let by_number = || rules::delivery_error(to).map(Fate::Undelivered);
+        self.fates.get(to).copied().or_else(by_number).unwrap_or_default()
     }
 
     /// Whether the next inbound webhook is lost.

@@ -2,10 +2,11 @@
 //!
 //! It takes requests to send as Twilio does, checks, refuses, delivers and reports, and a test or
 //! the demo page writes back as the patient. It speaks over real sockets, holds all in memory, and
-//! fails on demand. What it does not do: media, scheduling, filters by date, messaging services with
-//! more than one choice of number; a block holds for all numbers of the practice.
+//! fails on demand. What it does not do: media, scheduling, messaging services with more than one
+//! choice of number; a block holds for all numbers of the practice.
 
 mod api;
+mod control;
 mod delivery;
 mod demo;
 mod faults;
@@ -93,7 +94,11 @@ impl Default for Retry {
 pub enum RetryOn {
     /// Only if there was no answer.
     ConnectFailure,
-    /// Also for an answer of 400 and above.
+    /// For an answer of 400 to 499.
+    ClientError,
+    /// For an answer of 500 and above.
+    ServerError,
+    /// Without an answer, and for one of 400 and above.
     All,
 }
 
@@ -168,9 +173,10 @@ impl Carrier {
         Ok(Self { core, accepted })
     }
 
-    /// Twilio's paths, and those of the demo page under `/sim`.
+    /// Twilio's paths, those of the demo page under `/sim`, and `/_knobs`, by which a shell lets
+    /// things go wrong as a test does in Rust.
     pub fn router(&self) -> Router {
-        api::router().merge(demo::router()).with_state(self.clone())
+        api::router().merge(demo::router()).merge(control::router()).with_state(self.clone())
     }
 
     /// Sets where patients' texts are posted.

@@ -118,6 +118,7 @@ impl State {
         let route = Route { to: to.clone(), from: from.clone() };
         let mut text = self.text(Direction::Inbound, route, Phi::new(body.to_owned()), now)?;
         text.status = MessageStatus::Received;
+        text.sent_at = Some(now);
         text.messaging_service_sid.clone_from(&settings.messaging_service_sid);
         self.keep(text.clone());
         let answer = keyword.and_then(|keyword| self.obey(keyword, from));
@@ -148,6 +149,30 @@ impl State {
             text.sent_at = Some(now);
         }
         Some(text.clone())
+    }
+
+    /// Cancels a text that has not been handed over yet; returns whether it could be.
+    pub(super) fn cancel(&mut self, sid: &MessageSid, now: Timestamp) -> bool {
+        let Some(text) = self.texts.iter_mut().find(|text| text.sid == *sid) else { return false };
+        let can_be = matches!(text.status, MessageStatus::Accepted | MessageStatus::Queued);
+        if can_be {
+            text.status = MessageStatus::Canceled;
+            text.updated_at = now;
+        }
+        can_be
+    }
+
+    /// Takes the words out of a text.
+    pub(super) fn redact(&mut self, sid: &MessageSid, now: Timestamp) {
+        if let Some(text) = self.texts.iter_mut().find(|text| text.sid == *sid) {
+            text.body = Phi::new(String::new());
+            text.updated_at = now;
+        }
+    }
+
+    /// Forgets a text.
+    pub(super) fn delete(&mut self, sid: &MessageSid) {
+        self.texts.retain(|text| text.sid != *sid);
     }
 
     /// The texts of each phone, in order.

@@ -1,5 +1,6 @@
 //! The client and the stand-in over real sockets, each checking the other.
 
+mod control;
 mod patient;
 mod specification;
 
