@@ -156,7 +156,8 @@ struct Life {
     slots: BTreeMap<u8, u8>,
     off: BTreeSet<AppointmentKey>,
     dead: BTreeSet<usize>,
-    /// Phones that may not be texted, and whether they have had the one confirmation.
+    /// Phones that may not be texted, and whether they have had the one confirmation, which a patient's
+    /// own words are answered with.
     silent: BTreeMap<usize, bool>,
     /// How often an operator asked for a reminder, by patient.
     asked: BTreeMap<usize, usize>,
@@ -276,8 +277,7 @@ impl Life {
             }
             Step::Operator(who, is_out, is_all) => {
                 if is_out {
-                    // An operator's word is not answered: no confirmation is allowed.
-                    self.silent.insert(who, true);
+                    self.silent.entry(who).or_insert(false);
                 } else {
                     self.silent.remove(&who);
                 }
@@ -320,7 +320,7 @@ impl Life {
             3 => Report::Undelivered { id, failure: Failure::BadNumber, code: code("30006") },
             4 => {
                 let who = PEOPLE.iter().position(|known| known.2 == sent.to.as_str()).unwrap();
-                self.silent.insert(who, true);
+                self.silent.entry(who).or_insert(false);
                 Report::NotDone { failure: Failure::OptedOut, code: code("21610") }
             }
             5 => Report::NotDone { failure: Failure::TryLater, code: code("20429") },

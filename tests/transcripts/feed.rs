@@ -50,7 +50,7 @@ pub(crate) fn message(trigger: &str, control_id: &str, visit: &Visit, at: Timest
         "RGS|1|A".to_owned(),
         "AIS|1|A|CHECKUP^Check-up".to_owned(),
         format!("AIL|1|A|{}^^^CLINIC", visit.place),
-        format!("AIP|1|A|1234^{}^Frances^^^Dr.", visit.provider),
+        format!("AIP|1|A|{}^^^Dr.", visit.provider),
     ];
     if let Some(no_texts) = visit.no_texts {
         segments.push(format!("ZTX|{}", if no_texts { "Y" } else { "N" }));

@@ -101,10 +101,10 @@ impl Play<'_> {
             "the daemon crashes" => self.stage.crash(),
             "the daemon starts again" => self.stage.start(),
             "the daemon will crash while it sends, before the carrier has the text" => {
-                self.stage.gate.set(Ambush::CrashBefore);
+                self.stage.lie_in_wait(Ambush::CrashBefore);
             }
             "the daemon will crash while it sends, after the carrier has the text" => {
-                self.stage.gate.set(Ambush::CrashAfter);
+                self.stage.lie_in_wait(Ambush::CrashAfter);
             }
             "the poller looks" => {
                 self.stage.poll()?;
@@ -188,7 +188,7 @@ impl Play<'_> {
             person: self.person(name)?.clone(),
             start: script::moment(moment, self.today())?,
             place: place.to_owned(),
-            provider: "Diaz",
+            provider: "1234^Diaz^Frances",
             status: "Booked",
             is_deceased: false,
             no_texts: None,
@@ -212,7 +212,7 @@ impl Play<'_> {
                 if let Some(place) = how.strip_prefix("to place ") {
                     place.clone_into(&mut visit.place);
                 } else if how == "to Dr. Roe" {
-                    visit.provider = "Roe";
+                    visit.provider = "5678^Roe^Max";
                 } else if !how.is_empty() {
                     return Err("a visit is changed to place PLACE, or to Dr. Roe".to_owned());
                 }
@@ -291,7 +291,7 @@ impl Play<'_> {
         }
         if let Some(code) = step.strip_prefix("refuses the next text with ") {
             let code = code.parse().map_err(|_| "the code is a number")?;
-            self.stage.gate.set(Ambush::Refuse(code));
+            self.stage.lie_in_wait(Ambush::Refuse(code));
             return Ok(());
         }
         match step {

@@ -16,8 +16,10 @@ use appointd::app::{self, App, Running};
 use appointd::clock::{Clock, Timestamp};
 use appointd::core::appointment::Appointment;
 use appointd::core::delivery::{Outgoing, State};
+use appointd::core::ids::{OutboxId, Seq};
 use appointd::core::phone::PhoneNumber;
-use appointd::engine::{Engine, rows};
+use appointd::engine::Engine;
+use appointd::engine::rows::{self, Cause};
 use appointd::inbound::poll::Poller;
 use appointd::settings::{self, Settings};
 use appointd::shutdown::Tasks;
@@ -57,13 +59,15 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) carrier: Carrier,
     pub(crate) ehr: Arc<Ehr>,
-    pub(crate) gate: Arc<Gate>,
+    gate: Arc<Gate>,
     settings: Settings,
     pub(crate) feed: SocketAddr,
     /// Whether the carrier keeps news of texts to itself.
     pub(crate) is_silent: bool,
     /// Texts whose news came while nobody listened.
     unheard: BTreeSet<String>,
+    /// The last entry of the journal when the daemon was started.
+    started: u64,
 }
 
 /// What happens to the next request to send, in front of the carrier.
@@ -79,15 +83,9 @@ pub(crate) enum Ambush {
 
 /// Where the daemon's requests pass on their way to the carrier.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+struct Gate {
     next: Mutex<Option<Ambush>>,
     is_stuck: AtomicBool,
-}
-
-impl Gate {
-    pub(crate) fn set(&self, ambush: Ambush) {
-        *self.next.lock().unwrap() = Some(ambush);
-    }
 }
 
 async fn pass(Shared(gate): Shared<Arc<Gate>>, request: Request, next: Next) -> Response {
@@ -135,9 +133,19 @@ impl Stage {
             feed: addresses.feed,
             is_silent: false,
             unheard: BTreeSet::new(),
+            started: 0,
         };
         stage.start();
         Ok(stage)
+    }
+
+    /// Lets something happen to the next text.
+    pub(crate) fn lie_in_wait(&self, ambush: Ambush) {
+        if let Ambush::CrashAfter = ambush {
+            // No news of the text may come before the crash.
+            self.carrier.hold_deliveries();
+        }
+        *self.gate.next.lock().unwrap() = Some(ambush);
     }
 
     /// Runs something beside the daemon.
@@ -156,6 +164,9 @@ impl Stage {
         for text in self.carrier.all_texts() {
             self.unheard.insert(text.sid.to_string());
         }
+        let journal = Range::all(Table::Journal);
+        let last = self.store.scan(&journal, 1, Order::Descending).unwrap().pop();
+        self.started = last.and_then(|(key, _)| rows::seq_of(&key)).map_or(0, |seq| seq.0);
         for _ in 0..BUILD_TRIES_MAX {
             let (settings, store) = (self.settings.clone(), Arc::clone(&self.store));
             let clock = self.clock.clone();
@@ -183,6 +194,7 @@ impl Stage {
         for _ in 0..LOOKS_MAX {
             if running.has_failed() {
                 self.gate.is_stuck.store(false, Ordering::SeqCst);
+                self.carrier.release_deliveries();
                 self.wait_for_carrier();
                 return;
             }
@@ -231,13 +243,9 @@ impl Stage {
         let timers = self.rows::<Appointment>(Table::Appointment).into_iter();
         let timers = timers.filter_map(|row| row.next_due());
         let waiting = self.outbox().into_iter().filter(|row| match row.state {
-            State::Ready | State::InDoubt => true,
-            State::Held
-            | State::Sending
-            | State::Accepted
-            | State::Delivered
-            | State::Failed
-            | State::Void => false,
+            // What was being sent when the daemon ended comes up again.
+            State::Ready | State::InDoubt | State::Sending => true,
+            State::Held | State::Accepted | State::Delivered | State::Failed | State::Void => false,
         });
         timers.chain(waiting.map(|row| row.due)).filter(|due| *due > self.clock.now()).min()
     }
@@ -259,10 +267,10 @@ impl Stage {
         if let Some(row) = timers.iter().find(|row| row.next_due().is_some_and(|due| due <= now)) {
             return Some(format!("a timer of {} is due", row.key));
         }
-        let outbox = self.outbox();
+        let (outbox, in_hand) = (self.outbox(), self.in_hand());
         let is_busy = |row: &Outgoing| match row.state {
-            State::Ready | State::InDoubt => row.due <= now,
-            State::Sending => true,
+            State::Ready => row.due <= now,
+            State::InDoubt | State::Sending => row.due <= now || in_hand.contains(&row.id),
             State::Held | State::Accepted | State::Delivered | State::Failed | State::Void => false,
         };
         if let Some(row) = outbox.iter().find(|row| is_busy(row)) {
@@ -272,6 +280,26 @@ impl Stage {
             return None;
         }
         self.carrier.all_texts().iter().find_map(|text| self.unheard_of(text, &outbox))
+    }
+
+    /// What has been claimed since the start, and not been reported on.
+    fn in_hand(&self) -> BTreeSet<OutboxId> {
+        let since = rows::journal(Seq(self.started)).unwrap();
+        let range = Range::all(Table::Journal).after(&since);
+        let mut in_hand = BTreeSet::new();
+        for (_, row) in self.store.scan(&range, ROWS_MAX, Order::Ascending).unwrap() {
+            match rows::decode_entry(&row.value).unwrap().0.cause {
+                Cause::Send { outbox } => {
+                    in_hand.insert(outbox);
+                }
+                Cause::Delivery { outbox, .. } => {
+                    in_hand.remove(&outbox);
+                }
+                Cause::Message(_) | Cause::Timer | Cause::Reply { .. } | Cause::Operator { .. } => {
+                }
+            }
+        }
+        in_hand
     }
 
     /// A text of which the daemon has yet to hear.

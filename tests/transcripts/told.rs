@@ -31,6 +31,8 @@ pub(crate) struct Teller {
     tasks: BTreeSet<Vec<u8>>,
     waiting: BTreeMap<OutboxId, Timestamp>,
     doubted: BTreeSet<OutboxId>,
+    /// What was put off in this step.
+    postponed: BTreeSet<OutboxId>,
 }
 
 /// One thing that came of a step.
@@ -60,12 +62,14 @@ impl Teller {
             tasks: BTreeSet::new(),
             waiting: BTreeMap::new(),
             doubted: BTreeSet::new(),
+            postponed: BTreeSet::new(),
         }
     }
 
     /// What has come since the last time; `is_asked` if silence needs a reason.
     pub(crate) fn tell(&mut self, stage: &Stage, is_asked: bool) -> Vec<String> {
         let now = stage.clock.now();
+        self.postponed.clear();
         let outbox: BTreeMap<OutboxId, Outgoing> =
             stage.outbox().into_iter().map(|row| (row.id.clone(), row)).collect();
         let mut gathered = Gathered { told: Vec::new(), reasons: Vec::new() };
@@ -78,8 +82,10 @@ impl Teller {
         told.sort();
         if told.is_empty() && is_asked {
             reasons.dedup();
-            let because = if reasons.is_empty() { "-".to_owned() } else { reasons.join("; ") };
-            return vec![format!("nothing: {because}")];
+            return match reasons.as_slice() {
+                [] => vec!["nothing, for this was heard before".to_owned()],
+                _ => vec![format!("nothing: {}", reasons.join("; "))],
+            };
         }
         told.into_iter().map(|told| self.dated(told, now)).collect()
     }
@@ -126,9 +132,7 @@ impl Teller {
             }
             Cause::Timer => told.extend(entry.outcomes.iter().filter_map(idle_timer)),
             Cause::Send { outbox: id } => {
-                let what = outbox.get(id).map_or_else(String::new, what);
-                let why = entry.outcomes.iter().filter(|outcome| !is_sending(&outcome.because));
-                told.extend(why.map(|outcome| format!("not sent: {what}: {}", outcome.because)));
+                told.extend(self.send(id, entry, outbox));
             }
             Cause::Delivery { outbox: id, report } => {
                 let what = outbox.get(id).map_or_else(String::new, what);
@@ -136,6 +140,24 @@ impl Teller {
             }
         }
         told
+    }
+
+    /// Why a text was not sent when its time had come.
+    fn send(
+        &mut self,
+        id: &OutboxId,
+        entry: &Entry,
+        outbox: &BTreeMap<OutboxId, Outgoing>,
+    ) -> Option<String> {
+        let why = entry.outcomes.iter().map(|outcome| &outcome.because);
+        let why = why.filter(|because| !is_sending(because)).next_back()?;
+        if *why == Reason::Postponed {
+            self.postponed.insert(id.clone());
+            return None;
+        }
+        self.waiting.remove(id);
+        let what = outbox.get(id).map_or_else(String::new, what);
+        Some(format!("not sent: {what}: {why}"))
     }
 
     fn report(&mut self, id: &OutboxId, report: &Report, what: &str) -> Option<String> {
@@ -223,7 +245,9 @@ impl Teller {
                     if self.waiting.insert(id.clone(), row.due) != Some(row.due) {
                         let then = self.zone.local(row.due);
                         let day = then.format("%a %-d %b");
-                        told(id, format!("waits until {day} {}: {}", clock(then), what(row)));
+                        let put_off = self.postponed.contains(id);
+                        let why = if put_off { ", outside the hours for texts" } else { "" };
+                        told(id, format!("waits until {day} {}{why}: {}", clock(then), what(row)));
                     }
                 }
                 State::Void => {
