@@ -20,6 +20,7 @@ use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use super::select::{Choice, Numbers, select};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 use act::Part;
 use meant::{Meant, meant, open_appointments, prompts_at};
 
@@ -35,6 +36,8 @@ const ONCE_A_DAY: TimeDelta = TimeDelta::days(1);
 /// How many answers a phone gets in an hour. A patient needs two or three; a machine that answers
 /// ours would go on for ever, and the carrier refuses fifteen in half a minute (Twilio's error 14107).
 const ANSWERS_MAX: usize = 6;
+/// How far apart the clocks of the provider and of this machine may be.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
 /// The same answer about the same appointments within this time tells nothing.
 const SAME_ANSWER_PAUSE: TimeDelta = TimeDelta::minutes(10);
 
@@ -46,7 +49,9 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
         return Decision::nothing(None, "REPLY", Reason::Repeated);
     }
     let open = open_appointments(&contact, scene, rules, now);
-    let prompts: Vec<Prompt> = prompts_at(&contact, rules, now).into_iter().cloned().collect();
+    // A text that was found late answers what had been sent by then.
+    let at = reply.sent_at.map_or(now, |sent| now.min(sent + CLOCK_SKEW));
+    let prompts: Vec<Prompt> = prompts_at(&contact, rules, at).into_iter().cloned().collect();
     let language = language_of(&open, &prompts, scene);
     let intent = intent_of(reply, language.as_deref(), rules);
     let decision = Decision::default();
@@ -82,8 +87,20 @@ fn intent_of(reply: &Reply, language: Option<&str>, rules: &Rules) -> Intent {
         Some(Handled::Stop) => Intent::Stop,
         Some(Handled::Start) => Intent::Start,
         Some(Handled::Help) => Intent::Help,
+        // A picture may say anything; a person has to look at it.
+        None if reply.media > 0 && reply.body.expose().trim().is_empty() => Intent::Mixed,
         None => understand(reply.body.expose(), language.map(primary), &rules.replies.words),
     }
+}
+
+/// What staff read of a text; a picture is with the provider.
+fn note_of(reply: &Reply) -> Phi<String> {
+    if reply.media == 0 {
+        return reply.body.clone();
+    }
+    let words = reply.body.expose().trim();
+    let blank = if words.is_empty() { "" } else { " " };
+    Phi::new(format!("{words}{blank}[{} picture(s) or file(s), not kept here]", reply.media))
 }
 
 /// The language part of a BCP 47 tag.
@@ -411,7 +428,7 @@ impl Talk<'_> {
             kind,
             appointment,
             phone: Some(self.contact.phone.clone()),
-            note: self.reply.body.clone(),
+            note: note_of(self.reply),
             at: self.now,
         });
     }

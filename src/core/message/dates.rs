@@ -169,17 +169,17 @@ impl Dates {
 
     /// What a form must hold to tell a day or a time.
     fn lacks(&self) -> Vec<Fault> {
-        let is_month = [Slot::Month, Slot::MonthNumber];
-        let is_hour = [Slot::Hour12, Slot::Hour24];
+        const MONTH: &[Slot] = &[Slot::Month, Slot::MonthNumber];
+        const HOUR: &[Slot] = &[Slot::Hour12, Slot::Hour24];
         let mut needed: Vec<(&'static str, &Form, &[&[Slot]])> = vec![
-            ("day", &self.day, &[&[Slot::Weekday], &is_month, &[Slot::Day]]),
+            ("day", &self.day, &[&[Slot::Weekday], MONTH, &[Slot::Day]]),
             (
                 "day_with_year",
                 &self.day_with_year,
-                &[&[Slot::Weekday], &is_month, &[Slot::Day], &[Slot::Year]],
+                &[&[Slot::Weekday], MONTH, &[Slot::Day], &[Slot::Year]],
             ),
-            ("date", &self.date, &[&is_month, &[Slot::Day], &[Slot::Year]]),
-            ("time", &self.time, &[&is_hour, &[Slot::Minute]]),
+            ("date", &self.date, &[MONTH, &[Slot::Day], &[Slot::Year]]),
+            ("time", &self.time, &[HOUR, &[Slot::Minute]]),
             ("when", &self.when, &[&[Slot::Day], &[Slot::Time]]),
         ];
         if let Some(form) = &self.when_at_one {
