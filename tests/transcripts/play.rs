@@ -328,6 +328,11 @@ impl Play<'_> {
     }
 
     fn operator(&mut self, step: &str) -> Done {
+        match step {
+            "releases what is held" => return self.stage.post("/api/v1/holds/ehr/release"),
+            "discards what is held" => return self.stage.post("/api/v1/holds/ehr/discard"),
+            _ => {}
+        }
         let event = if let Some(id) = step.strip_prefix("reminds visit ") {
             let key = self.key(id)?;
             Event::RemindNow { appointment: key }

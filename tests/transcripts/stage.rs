@@ -21,6 +21,7 @@ use appointd::core::phone::PhoneNumber;
 use appointd::engine::Engine;
 use appointd::engine::rows::{self, Cause};
 use appointd::inbound::poll::Poller;
+use appointd::outbound::twilio::{Reach, http_client};
 use appointd::settings::{self, Settings};
 use appointd::shutdown::Tasks;
 use appointd::sim::ehr::Ehr;
@@ -46,10 +47,11 @@ const LOOKS_MAX: u32 = 60_000;
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Rows that one conversation has; far more than any.
 const ROWS_MAX: usize = 10_000;
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 const BUILD_TRIES_MAX: u32 = 200;
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 const TOKEN: &str = "token-of-the-stand-in";
-pub(crate) const NUMBER: &str = "+15105550100";
+const NUMBER: &str = "+15105550100";
 
 /// Everything that there is.
 pub(crate) struct Stage {
@@ -61,6 +63,7 @@ pub(crate) struct Stage {
     pub(crate) ehr: Arc<Ehr>,
     gate: Arc<Gate>,
     settings: Settings,
+    http: reqwest::Client,
     pub(crate) feed: SocketAddr,
     /// Whether the carrier keeps news of texts to itself.
     pub(crate) is_silent: bool,
@@ -130,6 +133,8 @@ impl Stage {
             ehr,
             gate,
             settings: loaded.settings,
+            http: http_client(Reach::PlainLoopback, ANSWERED_WITHIN, ANSWERED_WITHIN)
+                .map_err(|fault| fault.to_string())?,
             feed: addresses.feed,
             is_silent: false,
             unheard: BTreeSet::new(),
@@ -203,13 +208,22 @@ impl Stage {
         panic!("the engine does not end");
     }
 
+    /// Asks the daemon for something as the command line does.
+    pub(crate) fn post(&self, path: &str) -> Result<(), String> {
+        let Some(running) = self.running() else { return Err("no daemon runs".to_owned()) };
+        let url = format!("http://{}{path}", running.http);
+        let token = running.token.expose();
+        let asked = async { self.http.post(url).bearer_auth(token).send().await };
+        let answer = self.run(asked).map_err(|fault| fault.to_string())?;
+        if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
+    }
+
     /// Compares with the carrier's list of received texts.
     pub(crate) fn poll(&self) -> Result<(), String> {
         let Some(running) = self.running() else { return Err("no daemon runs".to_owned()) };
         let twilio = app::twilio_of(&self.settings)?.ok_or("no carrier is set")?;
-        let number = PhoneNumber::parse_e164(NUMBER).map_err(|fault| fault.to_string())?;
         let handle = running.handle.clone();
-        let poller = Poller::new(twilio, (number, Duration::MAX), handle, self.clock.clone());
+        let poller = Poller::new(twilio, Duration::MAX, handle, self.clock.clone());
         let since = self.clock.now() - chrono::TimeDelta::hours(1);
         if self.run(poller.look(since)) { Ok(()) } else { Err("the list was not read".to_owned()) }
     }

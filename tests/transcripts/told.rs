@@ -4,21 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use appointd::clock::Timestamp;
 use appointd::core::delivery::{Outgoing, Report, State};
-use appointd::core::effect::{Effect, Task, TaskKind};
+use appointd::core::effect::{Effect, TaskKind};
 use appointd::core::ids::{AppointmentKey, OutboxId, Seq};
 use appointd::core::local_time::Zone;
 use appointd::core::phone::PhoneNumber;
 use appointd::core::reason::{Outcome, Reason};
+use appointd::core::task::{TaskState, Ticket};
 use appointd::engine::rows::{self, Cause, Entry};
 use appointd::hl7::Message;
 use appointd::sim::ehr::Line;
 use appointd::sim::phone::{Direction, Text};
-use appointd::store::{Key, Order, Range, Row, Table};
+use appointd::store::{Order, Range, Table};
 
 use super::script::{Person, Script, shown};
 use super::stage::Stage;
 
 const ROWS_MAX: usize = 10_000;
+/// How much of a note is shown.
+const SHOWN_MAX: usize = 100;
 
 /// How far the story has been told.
 #[derive(Debug)]
@@ -28,7 +31,8 @@ pub(crate) struct Teller {
     seq: Seq,
     texts: usize,
     lines: usize,
-    tasks: BTreeSet<Vec<u8>>,
+    /// Tasks by their keys: how many notes they had, and how far they were.
+    tasks: BTreeMap<Vec<u8>, (usize, TaskState)>,
     waiting: BTreeMap<OutboxId, Timestamp>,
     doubted: BTreeSet<OutboxId>,
     /// What was put off in this step.
@@ -59,7 +63,7 @@ impl Teller {
             seq: Seq(0),
             texts: 0,
             lines: 0,
-            tasks: BTreeSet::new(),
+            tasks: BTreeMap::new(),
             waiting: BTreeMap::new(),
             doubted: BTreeSet::new(),
             postponed: BTreeSet::new(),
@@ -224,9 +228,17 @@ impl Teller {
     fn tasks(&mut self, stage: &Stage, gathered: &mut Gathered) {
         let all = stage.store.scan(&Range::all(Table::Task), ROWS_MAX, Order::Ascending).unwrap();
         for (key, row) in all {
-            if self.tasks.insert(key.bytes().to_vec()) {
-                gathered.told.push(task(&key, &row));
-            }
+            let ticket: Ticket = rows::decode(Table::Task, &row.value).unwrap();
+            let known = (ticket.notes.len(), ticket.state);
+            let before = self.tasks.insert(key.bytes().to_vec(), known);
+            let now = stage.clock.now();
+            let told = ticket_words(&ticket, before);
+            gathered.told.extend(told.into_iter().map(|words| Told {
+                at: if before.is_none() { ticket.task.at } else { now },
+                rank: 4,
+                order: format!("{:02x?}", key.bytes()),
+                words,
+            }));
         }
     }
 
@@ -325,15 +337,32 @@ fn wish(line: &Line) -> String {
     }
 }
 
-fn task(key: &Key, row: &Row) -> Told {
-    let task: Task = rows::decode(Table::Task, &row.value).unwrap();
-    let urgent = if task.kind.is_urgent() { ", urgent" } else { "" };
-    let visit = task.appointment.as_ref();
-    let visit = visit.map_or_else(String::new, |key| format!(", visit {}", number(key)));
-    let note = printable(task.note.expose());
-    let note: String = note.chars().take(100).collect();
-    let words = format!("task{urgent}: {}{visit}: \"{note}\"", kind(task.kind));
-    Told { at: task.at, rank: 4, order: format!("{:02x?}", key.bytes()), words }
+/// What has become of a task since it was last looked at.
+fn ticket_words(ticket: &Ticket, before: Option<(usize, TaskState)>) -> Vec<String> {
+    let task = &ticket.task;
+    let kind = kind(task.kind);
+    let (notes, state) = before.unwrap_or_default();
+    let mut words = Vec::new();
+    if before.is_none() {
+        let urgent = if task.kind.is_urgent() { ", urgent" } else { "" };
+        let visit = task.appointment.as_ref();
+        let visit = visit.map_or_else(String::new, |key| format!(", visit {}", number(key)));
+        words.push(format!("task{urgent}: {kind}{visit}: \"{}\"", short(task.note.expose())));
+    }
+    let new = ticket.notes.iter().skip(notes);
+    words.extend(
+        new.map(|note| format!("note to the task \"{kind}\": \"{}\"", short(note.note.expose()))),
+    );
+    if ticket.state != state {
+        words.push(format!("the task \"{kind}\" is {}", ticket.state.name()));
+    }
+    words
+}
+
+fn short(text: &str) -> String {
+    let shown = printable(text);
+    let short: String = shown.chars().take(SHOWN_MAX).collect();
+    if short == shown { shown } else { format!("{short}..") }
 }
 
 const fn kind(kind: TaskKind) -> &'static str {
