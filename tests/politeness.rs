@@ -319,9 +319,22 @@ impl Life {
             2 => Report::Undelivered { id, failure: Failure::TryLater, code: code("30003") },
             3 => Report::Undelivered { id, failure: Failure::BadNumber, code: code("30006") },
             4 => {
+                let row = self.world.scene.outbox.get(&outbox).unwrap();
+                let failure = Failure::OptedOut;
+                let code = code("21610");
+                let report = match row.state {
+                    State::Sending => Report::NotDone { failure, code },
+                    State::Accepted => Report::Undelivered { id, failure, code },
+                    State::Ready
+                    | State::Held
+                    | State::InDoubt
+                    | State::Delivered
+                    | State::Failed
+                    | State::Void => return,
+                };
                 let who = PEOPLE.iter().position(|known| known.2 == sent.to.as_str()).unwrap();
                 self.silent.entry(who).or_insert(false);
-                Report::NotDone { failure: Failure::OptedOut, code: code("21610") }
+                report
             }
             5 => Report::NotDone { failure: Failure::TryLater, code: code("20429") },
             6 => Report::InDoubt { code: code("timeout") },

@@ -146,7 +146,7 @@ pub(crate) fn moment(text: &str, today: NaiveDate) -> Result<NaiveDateTime, Stri
 
 /// What a patient sends, from how it is written down.
 pub(crate) fn body(text: &str) -> Result<String, String> {
-    if text == "(a picture without words)" {
+    if text == "(nothing)" {
         return Ok(String::new());
     }
     if let Some(words) = text.strip_prefix("(1,600 characters) ") {

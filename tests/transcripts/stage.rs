@@ -26,9 +26,10 @@ use appointd::settings::{self, Settings};
 use appointd::shutdown::Tasks;
 use appointd::sim::ehr::Ehr;
 use appointd::sim::phone::{Carrier, Direction, Settings as CarrierSettings, Text};
-use appointd::sms::Secret;
 use appointd::sms::sid::AccountSid;
+use appointd::sms::signature::{Algorithm, sign};
 use appointd::sms::status::MessageStatus;
+use appointd::sms::{Form, Secret};
 use appointd::store::{Memory, Order, Range, Store, Table};
 use axum::Json;
 use axum::extract::{Request, State as Shared};
@@ -215,6 +216,30 @@ impl Stage {
         let token = running.token.expose();
         let asked = async { self.http.post(url).bearer_auth(token).send().await };
         let answer = self.run(asked).map_err(|fault| fault.to_string())?;
+        if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
+    }
+
+    /// Posts a picture without words as the carrier does; the stand-in knows no pictures.
+    pub(crate) fn picture(&self, from: &PhoneNumber) -> Result<(), String> {
+        let Some(running) = self.running() else { return Err("no daemon runs".to_owned()) };
+        let url = format!("http://{}/twilio/inbound", running.http);
+        let fields = [
+            ("AccountSid", ACCOUNT),
+            ("MessageSid", "MM00000000000000000000000000000001"),
+            ("From", from.as_str()),
+            ("To", NUMBER),
+            ("Body", ""),
+            ("NumMedia", "1"),
+            ("MediaContentType0", "image/jpeg"),
+            ("MediaUrl0", "https://api.twilio.com/picture"),
+        ];
+        let written = |(key, value): &(&str, &str)| format!("{key}={}", value.replace('+', "%2B"));
+        let body = fields.iter().map(written).collect::<Vec<_>>().join("&");
+        let form = Form::parse(body.as_bytes()).map_err(|fault| fault.to_string())?;
+        let signature = sign(Algorithm::HmacSha1, &Secret::new(TOKEN), &url, Some(&form));
+        let post = self.http.post(url).header("X-Twilio-Signature", signature).body(body);
+        let post = post.header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = self.run(async { post.send().await }).map_err(|fault| fault.to_string())?;
         if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
     }
 
