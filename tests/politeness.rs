@@ -5,16 +5,13 @@
 //! its phone, its visits and the texts before it are compared with that. The seed is fixed, and can be
 //! given as `APPOINTD_POLITENESS_SEED`; `PROPTEST_CASES` says how many lives there are.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a helper that fails fails its test, and the seed is told"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 #[expect(dead_code, reason = "each suite uses a part of what is shared")]
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use appointd::clock::Timestamp;
 use appointd::core::appointment::Notice;
@@ -48,8 +45,7 @@ const PEOPLE: [(&str, &str, &str, &str); 3] = [
 const VISITS: u8 = 6;
 const PER_DAY: usize = 2;
 const PER_WEEK: usize = 4;
-/// A week that has no night of 24 hours each: clocks go back on 1 November 2026, and ahead on
-/// 14 March 2027.
+/// Days before a night in which clocks change: back on 1 November 2026, ahead on 14 March 2027.
 const BEGINNINGS: [&str; 2] = ["2026-10-29T14:00:00Z", "2027-03-11T14:00:00Z"];
 
 const TEXTS: [&str; 18] = [
@@ -131,13 +127,14 @@ fn slot(is_spring: bool, slot: u8) -> String {
     format!("{date}T{hour:02}:30:00")
 }
 
-fn our_rules() -> Rules {
+/// The rules, whose texts are tried out once and not for each life.
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
     let mut rules = rules();
     rules.reminders.by_area_code = true;
     rules.reminders.per_patient_per_day = PER_DAY;
     rules.reminders.per_phone_per_week = Some(PER_WEEK);
     rules
-}
+});
 
 /// A text that has left.
 #[derive(Debug, Clone)]
@@ -167,7 +164,7 @@ struct Life {
 
 impl Life {
     fn run(is_spring: bool, steps: &[Step]) -> Vec<String> {
-        let mut world = World::with_rules(our_rules());
+        let mut world = World::with_rules(RULES.clone());
         world.now = utc(if is_spring { BEGINNINGS[1] } else { BEGINNINGS[0] });
         let mut life = Self {
             world,

@@ -73,7 +73,8 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn check(file: &Path, is_update: bool) -> Result<(), String> {
-    let written = std::fs::read_to_string(file).unwrap();
+    let told = |fault: std::io::Error| fault.to_string();
+    let written = std::fs::read_to_string(file).map_err(told)?;
     let script = Script::read(&written)?;
     let played = play::play(&script)?;
     if played == written {
@@ -81,8 +82,7 @@ fn check(file: &Path, is_update: bool) -> Result<(), String> {
     }
     if is_update {
         println!("{} is written anew", file.display());
-        std::fs::write(file, played).unwrap();
-        return Ok(());
+        return std::fs::write(file, played).map_err(told);
     }
     Err(format!("\n{}", difference::of(&written, &played)))
 }

@@ -153,8 +153,8 @@ impl Teller {
         entry: &Entry,
         outbox: &BTreeMap<OutboxId, Outgoing>,
     ) -> Option<String> {
-        let why = entry.outcomes.iter().map(|outcome| &outcome.because);
-        let why = why.filter(|because| !is_sending(because)).next_back()?;
+        let mut reasons = entry.outcomes.iter().map(|outcome| &outcome.because);
+        let why = reasons.rfind(|because| !is_sending(because))?;
         if *why == Reason::Postponed {
             self.postponed.insert(id.clone());
             return None;
