@@ -94,6 +94,8 @@ impl House {
             from: phone(from),
             body: Phi::new(body.to_owned()),
             handled: None,
+            sent_at: None,
+            media: 0,
         };
         self.handle.act(Event::ReplyReceived(reply)).await;
     }
@@ -252,6 +254,8 @@ async fn a_task_is_moved_by_the_api_and_what_cannot_be_is_a_problem() {
         from: phone(JANE),
         body: Phi::new("CANCEL".to_owned()),
         handled: None,
+        sent_at: None,
+        media: 0,
     };
     world.daemon.handle.act(Event::ReplyReceived(reply)).await;
     let (status, tasks) = api.get("/tasks").await;

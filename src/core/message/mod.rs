@@ -40,10 +40,13 @@ pub const TEXT_CHARS_MAX: usize = 1600;
 /// The fuel of one rendering: a template that loops is stopped, not waited for.
 const FUEL: u64 = 20_000;
 
-/// The templates of all languages.
+/// The templates of all languages; a copy is cheap.
 #[derive(Debug, Clone)]
-pub struct Texts {
-    env: Arc<Environment<'static>>,
+pub struct Texts(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    env: Environment<'static>,
     fallback: String,
     languages: BTreeSet<String>,
     /// Conditions of variants, by language and name of the text, in the order of the file.
@@ -144,8 +147,8 @@ impl Texts {
     pub fn compile(files: &BTreeMap<String, File>, fallback: &str) -> Result<Self, Vec<Error>> {
         let mut env = environment();
         let mut faults = Vec::new();
-        let mut texts = Self {
-            env: Arc::new(Environment::empty()),
+        let mut texts = Shelf {
+            env: Environment::empty(),
             fallback: fallback.to_owned(),
             languages: files.keys().cloned().collect(),
             variants: BTreeMap::new(),
@@ -174,7 +177,8 @@ impl Texts {
             let name = "locale".to_owned();
             faults.push(Error::Missing { language: fallback.to_owned(), name });
         }
-        texts.env = Arc::new(env);
+        texts.env = env;
+        let texts = Self(Arc::new(texts));
         if faults.is_empty() {
             faults = trial::faults(&texts);
         }
@@ -183,28 +187,28 @@ impl Texts {
 
     /// The languages there are.
     #[must_use]
-    pub const fn languages(&self) -> &BTreeSet<String> {
-        &self.languages
+    pub fn languages(&self) -> &BTreeSet<String> {
+        &self.0.languages
     }
 
     /// The language of patients whose own is not known, or has no texts.
     #[must_use]
     pub fn fallback(&self) -> &str {
-        &self.fallback
+        &self.0.fallback
     }
 
     fn language(&self, wanted: Option<&str>) -> &str {
         let wanted = wanted.map(|tag| super::conversation::primary(tag.trim()).to_lowercase());
-        wanted.and_then(|tag| self.languages.get(&tag)).unwrap_or(&self.fallback)
+        wanted.and_then(|tag| self.0.languages.get(&tag)).unwrap_or(&self.0.fallback)
     }
 
     fn dates(&self, language: &str) -> Option<&Dates> {
-        self.dates.get(language)
+        self.0.dates.get(language)
     }
 
     fn variants(&self, language: &str, kind: TextKind) -> &[Variant] {
         let key = (language.to_owned(), kind.name());
-        self.variants.get(&key).map(Vec::as_slice).unwrap_or_default()
+        self.0.variants.get(&key).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All templates of a text in a language.
@@ -226,10 +230,10 @@ impl Texts {
     /// How to prepare, in the patient's language, else the practice's, else any: an instruction in
     /// another language can be asked about, one that is missing cannot.
     fn preparation(&self, language: &str, visit_type: &str, place: Option<&str>) -> Option<&str> {
-        let first = [language, self.fallback.as_str()];
-        let others = self.languages.iter().map(String::as_str);
+        let first = [language, self.0.fallback.as_str()];
+        let others = self.0.languages.iter().map(String::as_str);
         first.into_iter().chain(others).find_map(|language| {
-            let listed = self.preparations.get(language)?;
+            let listed = self.0.preparations.get(language)?;
             let fits = |one: &&Preparation| {
                 one.visit_type == visit_type
                     && one.location.as_deref().is_none_or(|code| place == Some(code))
@@ -241,7 +245,7 @@ impl Texts {
     /// Fills a template.
     fn write(&self, which: &Which, vars: &Vars) -> Result<String, Error> {
         let template =
-            self.env.get_template(&which.id()).map_err(|error| which.unreadable(&error))?;
+            self.0.env.get_template(&which.id()).map_err(|error| which.unreadable(&error))?;
         let text = template.render(Serde(vars)).map_err(|error| which.unreadable(&error))?;
         finished(&text, which)
     }

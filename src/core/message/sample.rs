@@ -199,7 +199,7 @@ impl Bench<'_> {
             name.map_or(0, str::len) + address.map_or(0, str::len)
         });
         let place = place.map(|(code, _)| code.clone());
-        let all = self.rules.texts.preparations.get(&self.which.language);
+        let all = self.rules.texts.0.preparations.get(&self.which.language);
         let told = all.into_iter().flatten().filter(|one| {
             let place = one.location.as_deref().and_then(|code| self.rules.place(code));
             practice.privacy(place, Some(&one.visit_type)) >= Privacy::Standard
