@@ -152,10 +152,12 @@ struct Life {
     is_spring: bool,
     slots: BTreeMap<u8, u8>,
     off: BTreeSet<AppointmentKey>,
+    /// When the last word about a visit was written.
+    heard: BTreeMap<u8, Timestamp>,
     dead: BTreeSet<usize>,
-    /// Phones that may not be texted, and whether they have had the one confirmation, which a patient's
+    /// Phones that may not be texted, and the one confirmation, which a patient's
     /// own words are answered with.
-    silent: BTreeMap<usize, bool>,
+    silent: BTreeMap<usize, Option<OutboxId>>,
     /// How often an operator asked for a reminder, by patient.
     asked: BTreeMap<usize, usize>,
     checked: usize,
@@ -171,6 +173,7 @@ impl Life {
             is_spring,
             slots: BTreeMap::new(),
             off: BTreeSet::new(),
+            heard: BTreeMap::new(),
             dead: BTreeSet::new(),
             silent: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -208,49 +211,41 @@ impl Life {
             Step::Book(id, to) => {
                 self.slots.insert(id, to);
                 self.off.remove(&key(&id.to_string()));
-                self.world.tell(self.claim(id, booked));
+                self.tell(id, self.claim(id, booked));
             }
             Step::Move(id, to) => {
                 self.slots.insert(id, to);
                 self.off.remove(&key(&id.to_string()));
-                self.world.tell(self.claim(id, rescheduled));
+                self.tell(id, self.claim(id, rescheduled));
             }
             Step::Modify(id, is_there) => {
                 let code = if is_there { "MAIN" } else { "SENS" };
                 let claim = with(self.claim(id, modified), |claim| {
                     claim.appointment.location = Field::Value(place(code));
                 });
-                self.world.tell(claim);
+                self.tell(id, claim);
             }
             Step::Confirm(id) => {
                 self.off.remove(&key(&id.to_string()));
-                self.world.tell(self.claim(id, confirmed));
+                self.tell(id, self.claim(id, confirmed));
             }
             Step::Cancel(id) => {
                 self.off.insert(key(&id.to_string()));
-                self.world.tell(self.claim(id, canceled));
+                self.tell(id, self.claim(id, canceled));
             }
             Step::NoShow(id) => {
                 self.off.remove(&key(&id.to_string()));
-                self.world.tell(self.claim(id, noshowed));
+                self.tell(id, self.claim(id, noshowed));
             }
             Step::Die(id) => {
                 self.dead.insert(owner(id));
                 for id in (0..VISITS).filter(|other| owner(*other) == owner(id)) {
                     if self.world.scene.appointments.contains_key(&key(&id.to_string())) {
-                        self.world.tell(self.claim(id, modified));
+                        self.tell(id, self.claim(id, modified));
                     }
                 }
             }
-            Step::Late(id, to) => {
-                let before = self.slots.insert(id, to);
-                let at = self.world.now - TimeDelta::days(2);
-                let claim = with(self.claim(id, booked), |claim| claim.occurred_at = at);
-                if let Some(before) = before {
-                    self.slots.insert(id, before);
-                }
-                self.world.tell(claim);
-            }
+            Step::Late(id, to) => self.late(id, to),
             Step::Text(..)
             | Step::Operator(..)
             | Step::RemindNow(_)
@@ -261,12 +256,32 @@ impl Life {
         }
     }
 
+    fn tell(&mut self, id: u8, claim: Claim) {
+        self.heard.insert(id, self.world.now);
+        self.world.tell(claim);
+    }
+
+    /// A booking that was written two days ago; it counts if that is the last word about the visit.
+    fn late(&mut self, id: u8, to: u8) {
+        let at = self.world.now - TimeDelta::days(2);
+        let is_last = self.heard.get(&id).is_none_or(|heard| at >= *heard);
+        let before = self.slots.insert(id, to);
+        let claim = with(self.claim(id, booked), |claim| claim.occurred_at = at);
+        if is_last {
+            self.heard.insert(id, at);
+            self.off.remove(&key(&id.to_string()));
+        } else if let Some(before) = before {
+            self.slots.insert(id, before);
+        }
+        self.world.tell(claim);
+    }
+
     fn other_step(&mut self, step: &Step) {
         match *step {
             Step::Text(who, text) => {
                 let body = TEXTS.get(text).unwrap();
                 if OPT_OUTS.contains(body) {
-                    self.silent.entry(who).or_insert(false);
+                    self.silent.entry(who).or_insert(None);
                 } else if *body == "START" {
                     self.silent.remove(&who);
                 }
@@ -274,7 +289,7 @@ impl Life {
             }
             Step::Operator(who, is_out, is_all) => {
                 if is_out {
-                    self.silent.entry(who).or_insert(false);
+                    self.silent.entry(who).or_insert(None);
                 } else {
                     self.silent.remove(&who);
                 }
@@ -308,7 +323,10 @@ impl Life {
     fn report(&mut self, text: usize, how: u8) {
         let Some(index) = text.checked_rem(self.world.sent.len()) else { return };
         let Some(sent) = self.world.sent.get(index) else { return };
-        let (outbox, id) = (sent.outbox.clone(), format!("SM-out-{}", index + 1));
+        // News is of the last try.
+        let last = self.world.sent.iter().rposition(|other| other.outbox == sent.outbox);
+        let id = format!("SM-out-{}", last.unwrap_or(index) + 1);
+        let outbox = sent.outbox.clone();
         let code = |code: &str| code.to_owned();
         let report = match how {
             0 => Report::Accepted { id },
@@ -330,7 +348,7 @@ impl Life {
                     | State::Void => return,
                 };
                 let who = PEOPLE.iter().position(|known| known.2 == sent.to.as_str()).unwrap();
-                self.silent.entry(who).or_insert(false);
+                self.silent.entry(who).or_insert(None);
                 report
             }
             5 => Report::NotDone { failure: Failure::TryLater, code: code("20429") },
@@ -376,9 +394,10 @@ impl Life {
     }
 
     fn check_consent(&mut self, who: usize, sent: &Sent) {
-        let Some(has_had_it) = self.silent.get(&who).copied() else { return };
-        if sent.kind == TextKind::OptedOut && !has_had_it {
-            self.silent.insert(who, true);
+        let Some(confirmation) = self.silent.get_mut(&who) else { return };
+        let is_the_one = confirmation.as_ref().is_none_or(|outbox| *outbox == sent.outbox);
+        if sent.kind == TextKind::OptedOut && is_the_one {
+            *confirmation = Some(sent.outbox.clone());
         } else {
             self.fault(sent, "opted out");
         }
@@ -413,11 +432,12 @@ impl Life {
     }
 
     fn check_caps(&mut self, who: usize, sent: &Sent) {
-        // A text that is tried again is one text, and counts when it was tried last.
+        // A text that is tried again is one text, and counts when it was tried first.
         let before: BTreeMap<OutboxId, Sent> = self
             .sent()
             .into_iter()
             .take(self.checked - 1)
+            .rev()
             .filter(|other| other.to == sent.to && other.outbox != sent.outbox)
             .filter(|other| !other.kind.is_answer() && self.has_arrived(other))
             .map(|other| (other.outbox.clone(), other))
