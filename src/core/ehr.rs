@@ -16,6 +16,7 @@ use super::contact::{ConsentCause, Contact, HeldCancel, Programme};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
 use super::merge::{fill, first_heard, merge};
+use super::message::names_provider;
 use super::phone::PhoneNumber;
 use super::reason::Reason;
 use super::reminder;
@@ -265,11 +266,23 @@ impl Turn<'_> {
             ),
             (!self.rules.notifications.enabled.contains(&notice), Reason::SwitchedOff(notice)),
             (!notice.fits(after.status), Reason::NotExpected(after.status)),
+            (self.is_hidden(after, event), Reason::NothingVisible(after.status)),
         ];
         if let Some(why) = &self.claim.quiet {
             return Some(Reason::Quiet(why.clone()));
         }
         checks.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    /// Whether just the provider is another one, of whom texts do not speak.
+    fn is_hidden(&self, after: &Appointment, event: EhrEvent) -> bool {
+        let Some(before) = self.before.filter(|_| event == EhrEvent::Modified) else {
+            return false;
+        };
+        before.provider != after.provider
+            && before.location == after.location
+            && before.visit_type == after.visit_type
+            && !names_provider(after, self.rules)
     }
 
     /// A resource that is off when it is seen first may have been so for long.

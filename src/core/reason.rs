@@ -143,6 +143,8 @@ pub enum Reason {
     CappedWeek,
     /// The phone says that it is not the patient's; it is followed no more, and staff have a task.
     WrongNumber,
+    /// The phone has said before that it is not the patient's: what it texts is not the patient's word.
+    NotThePatients,
     /// A reply says more than one thing; staff have a task.
     MoreThanOneThing,
     /// The reply is about something that has changed, or is off, in the meantime; the patient is told.
@@ -229,8 +231,11 @@ impl fmt::Display for Reason {
             Self::BadNumber => "the carrier says that the number cannot be texted",
             Self::CappedWeek => "the phone has had the week's texts already",
             Self::WrongNumber => "the phone says that it is not the patient's; staff have a task",
+            Self::NotThePatients => "the phone has said before that it is not the patient's",
             Self::MoreThanOneThing => "says more than one thing; staff have a task",
-            Self::ChangedMeanwhile => "about something that has changed since; the patient is told",
+            Self::ChangedMeanwhile => {
+                "about something that has changed since, of which the patient is told"
+            }
             Self::AskedForOne => "several are meant; the patient is told how to answer to one",
             Self::AnsweredEnough => "the phone was answered often enough for now",
             Self::AnsweredBefore => "the same was answered just before",

@@ -116,7 +116,7 @@ fn remind(
     if rules.reminders.per_phone_per_week.is_some_and(|cap| contact.texts_this_week(now) >= cap) {
         return written(after, Reason::CappedWeek);
     }
-    let others = same_day(&after, scene, &contact, now);
+    let others = same_day(&after, kind, scene, &contact, now);
     let is_useful = |other: &Appointment| {
         let start = other.start.as_ref();
         let is_theirs = rules.reminders.digest_by_phone || other.patient.is_same(&after.patient);
@@ -159,17 +159,17 @@ fn is_capped(contact: &Contact, row: &Appointment, rules: &Rules, now: Timestamp
     theirs.count() >= rules.reminders.per_patient_per_day
 }
 
-/// The other appointments that the phone hears of on the same local day, earliest first; the timers
-/// that they would be reminded by within a day are spent.
+/// The other appointments that the phone hears of on the same local day, earliest first; their own
+/// reminders of this kind, and those that come before it, are spent.
 fn same_day(
     main: &Appointment,
+    kind: TimerKind,
     scene: &Scene,
     contact: &Contact,
     now: Timestamp,
 ) -> Vec<Appointment> {
     let Some(start) = &main.start else { return Vec::new() };
     let day = start.zone.date(start.instant);
-    let spent = (start.instant - now) / 2;
     let keys: BTreeSet<&AppointmentKey> = contact.appointments.iter().collect();
     let mut others: Vec<Appointment> = keys
         .into_iter()
@@ -180,8 +180,9 @@ fn same_day(
         .cloned()
         .collect();
     for other in &mut others {
-        // Only the timer that corresponds to this reminder, not the one of the day after.
-        other.timers.retain(|timer| timer.kind == TimerKind::Expire || timer.due - now > spent);
+        // Only the timer that corresponds to this reminder, not the one of the day after. Reminders
+        // are counted from the earliest on.
+        other.timers.retain(|timer| timer.kind > kind);
         other.remember(scene.seq);
     }
     others.sort_by_key(|other| other.start.as_ref().map(|start| start.instant));

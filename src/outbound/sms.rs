@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use super::brake::{Brake, Gate};
 use super::bucket::Bucket;
-use super::twilio::{Filter, Outcome, Twilio};
+use super::twilio::{Doubt, Filter, Outcome, Twilio};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::core::delivery::{Failure, Next, Outgoing, Report, State};
 use crate::core::effect::{Effect, Sms};
@@ -373,6 +373,16 @@ fn code_of(code: Option<u32>, http_status: u16) -> String {
     code.map_or_else(|| format!("http_{http_status}"), |code| code.to_string())
 }
 
+/// Why nobody knows whether a text was taken, as a code.
+fn doubt_code(doubt: Doubt) -> String {
+    match doubt {
+        Doubt::Timeout => "no_answer".to_owned(),
+        Doubt::Broken => "connection_broken".to_owned(),
+        Doubt::ServerError { code, http_status } => code_of(code, http_status),
+        Doubt::Unreadable => "answer_unreadable".to_owned(),
+    }
+}
+
 fn report_of(outcome: Outcome) -> Report {
     match outcome {
         Outcome::Accepted { sid, .. } => Report::Accepted { id: sid.as_str().to_owned() },
@@ -380,7 +390,7 @@ fn report_of(outcome: Outcome) -> Report {
             refused(failure_of(class), &code_of(code, http_status))
         }
         Outcome::NotSent { .. } => refused(Failure::TryLater, "not_sent"),
-        Outcome::Unknown(doubt) => Report::InDoubt { code: format!("{doubt:?}").to_lowercase() },
+        Outcome::Unknown(doubt) => Report::InDoubt { code: doubt_code(doubt) },
     }
 }
 

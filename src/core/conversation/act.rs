@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::super::appointment::{Appointment, Notice, Wish, WishKind, WishState};
 use super::super::effect::{Effect, Planned, TaskKind, TextKind, WriteBack};
+use super::super::hours::Hours;
 use super::super::ids::AppointmentKey;
 use super::super::reason::Reason;
 use super::super::reply::Intent;
@@ -150,7 +151,7 @@ impl Talk<'_> {
 
     /// Tells the patient that what was answered to has changed, or is called off. The answer says what
     /// a notice that still waits would have said, and takes its place; only while a cancellation is
-    /// held back, which is minutes, it is left to the notice: it may yet become a new time.
+    /// held back, and goes out within minutes, it is left to the notice: it may yet become a new time.
     pub(super) fn say_what_changed(&mut self, keys: &[AppointmentKey]) {
         let mut told = Vec::new();
         for key in keys {
@@ -159,12 +160,7 @@ impl Talk<'_> {
             for prompt in &mut self.contact.prompts {
                 prompt.is_answered |= prompt.appointments.contains(key);
             }
-            let is_held = self
-                .contact
-                .held
-                .iter()
-                .any(|held| held.appointment == *key && held.until > self.now);
-            if is_held {
+            if self.is_about_to_be_told(row) {
                 continue;
             }
             let mut after = row.clone();
@@ -180,6 +176,14 @@ impl Talk<'_> {
         if !told.is_empty() {
             self.answer(TextKind::ChangedMeanwhile, &told.iter().collect::<Vec<_>>());
         }
+    }
+
+    /// Whether a cancellation is held back that the hours for texts let go right after.
+    fn is_about_to_be_told(&self, row: &Appointment) -> bool {
+        let held = self.contact.held.iter().find(|held| held.appointment == row.key);
+        let zone = row.start.as_ref().map_or(self.rules.practice.zone, |start| start.zone);
+        let hours = Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders);
+        held.is_some_and(|held| held.until > self.now && hours.contains(held.until))
     }
 
     /// The appointments of the last text that are off by now, if that is all it was about.

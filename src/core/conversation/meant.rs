@@ -75,11 +75,13 @@ pub(super) fn meant(
         }
     }
     let is_one_text = candidates.iter().all(|key| latest.appointments.contains(key));
-    let there: Vec<AppointmentKey> = open
-        .iter()
-        .filter(|open| candidates.contains(&&open.key))
-        .map(|open| open.key.clone())
-        .collect();
+    let mut listed: Vec<&Appointment> =
+        open.iter().filter(|open| candidates.contains(&&open.key)).collect();
+    if listed.iter().any(|row| !row.is_asked_off()) && intent == Intent::Confirm {
+        // Of several, who has said not to come to one speaks of the others now.
+        listed.retain(|row| !row.is_asked_off());
+    }
+    let there: Vec<AppointmentKey> = listed.into_iter().map(|row| row.key.clone()).collect();
     match there.as_slice() {
         [] => {
             let gone = gone(&latest.appointments, scene);

@@ -57,6 +57,18 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
     let decision = Decision::default();
     let mut talk = Talk { scene, rules, now, reply, contact, open, prompts, language, decision };
     match intent {
+        // Who answers here is not the patient, until START says otherwise.
+        Intent::Confirm
+        | Intent::Cancel
+        | Intent::Reschedule
+        | Intent::Number(_)
+        | Intent::Mixed
+        | Intent::Unclear
+        | Intent::WrongNumber
+            if talk.is_not_the_patients() =>
+        {
+            talk.decision.explain(None, "REPLY", Reason::NotThePatients);
+        }
         Intent::Stop | Intent::CancelOrStop => talk.opt_out(intent),
         Intent::Start => talk.opt_in(),
         Intent::Help => talk.help(),
@@ -170,6 +182,11 @@ impl Talk<'_> {
         self.task(TaskKind::WrongNumber, subject);
         self.shut(ConsentCause::WrongNumber, false);
         self.decision.explain(None, "OPTED_OUT", Reason::WrongNumber);
+    }
+
+    fn is_not_the_patients(&self) -> bool {
+        let consent = &self.contact.consent;
+        consent.opted_out && consent.by == Some(ConsentCause::WrongNumber)
     }
 
     /// Switches texts off, those that wait included.

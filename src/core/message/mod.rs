@@ -32,7 +32,7 @@ pub use file::{VARIANTS_MAX, Variant};
 pub use lint::carrier_word;
 pub use names::VARIABLES;
 pub use sample::{About, Sample, Size, samples};
-pub use vars::Subject;
+pub use vars::{Subject, names_provider};
 
 /// Twilio refuses longer texts (error 21617); a patient would not read one either.
 pub const TEXT_CHARS_MAX: usize = 1600;

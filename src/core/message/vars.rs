@@ -166,6 +166,16 @@ fn given(appointment: &Appointment) -> Option<String> {
     appointment.patient.given.as_ref().and_then(|given| shown_name(given.expose()))
 }
 
+/// Whether texts name who sees the patient, as far as privacy and place go.
+#[must_use]
+pub fn names_provider(appointment: &Appointment, rules: &Rules) -> bool {
+    let code = appointment.location.as_ref().map(|location| location.code.as_str());
+    let place = code.and_then(|code| rules.place(code));
+    let privacy = rules.practice.privacy(place, appointment.visit_type.as_deref());
+    let is_plain = place.map_or_else(|| code.is_none(), |place| !place.sensitive);
+    privacy >= Privacy::Detailed && is_plain
+}
+
 fn provider(appointment: &Appointment) -> Option<String> {
     let provider = appointment.provider.as_ref()?;
     let names = [provider.given.as_deref(), provider.family.as_deref()];
