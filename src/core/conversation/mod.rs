@@ -317,7 +317,7 @@ impl Talk<'_> {
             Meant::These(keys) => self.act_on(&[Part { intent, keys }]),
             Meant::Among(keys) => self.ask_which(intent, keys),
             Meant::Gone(keys) => self.say_what_changed(&keys),
-            Meant::Nothing => self.nothing_open(),
+            Meant::Nothing => self.nothing_open(intent),
         }
     }
 
@@ -335,7 +335,7 @@ impl Talk<'_> {
 
     fn mixed(&mut self) {
         if self.open.is_empty() && self.gone_since().is_empty() {
-            return self.nothing_open();
+            return self.nothing_open(Intent::Mixed);
         }
         self.hand_over(Reason::MoreThanOneThing);
     }
@@ -362,7 +362,7 @@ impl Talk<'_> {
 
     fn unclear(&mut self, shown: &Shown) {
         if self.open.is_empty() && self.gone_since().is_empty() {
-            return self.nothing_open();
+            return self.nothing_open(Intent::Unclear);
         }
         let last = self.contact.not_understood_at.replace(self.now);
         if last.is_some_and(|last| self.now - last >= ONCE_A_DAY) {
@@ -377,7 +377,12 @@ impl Talk<'_> {
         self.decision.explain(self.only_one_meant(), "REPLY", Reason::NotUnderstood);
     }
 
-    fn nothing_open(&mut self) {
+    fn nothing_open(&mut self, intent: Intent) {
+        let is_patients = !self.contact.appointments.is_empty();
+        if is_patients && matches!(intent, Intent::Reschedule | Intent::Mixed) {
+            // The visit is over or off, and the patient wants something still.
+            return self.hand_over(Reason::NothingOpen);
+        }
         let answered = self.contact.stranger_answered_at;
         if answered.is_none_or(|answered| self.now - answered >= ONCE_A_DAY) {
             self.contact.stranger_answered_at = Some(self.now);
