@@ -296,12 +296,14 @@ fn an_operator_can_remind_shortly_before_the_visit() {
 fn a_digest_leaves_out_what_is_about_to_begin() {
     let mut world = World::new();
     world.rules.reminders.offsets = vec![hours(2)];
+    // In the evening before: too late for a reminder of the first on that day.
+    world.advance_to(utc("2026-12-08T02:00:00Z"));
     world.tell(booked("1", "2026-12-08T09:30:00"));
     world.tell(booked("2", "2026-12-08T11:00:00"));
     world.advance_to(utc("2026-12-08T13:59:59Z"));
     world.sleep(TimeDelta::milliseconds(1_100));
     let listed: Vec<_> = world.last().about.iter().map(|about| about.appointment.clone()).collect();
-    assert_eq!(reminders(&world), ["12-07 19:59", "12-08 09:00"]);
+    assert_eq!(reminders(&world), ["12-08 09:00"]);
     assert_eq!(listed, [key("2")]);
 }
 

@@ -56,6 +56,7 @@ fn every_row_of_the_event_table_has_its_text() {
     ];
     for (claim, event, text) in table {
         let mut world = world_with_booking();
+        world.rules.practice.privacy = appointd::core::rules::Privacy::Detailed;
         assert_eq!(world.kinds(), ["booked"]);
         world.hear(claim.clone());
         assert_eq!(world.happened().last().unwrap().0, event, "{:?}", claim.event);

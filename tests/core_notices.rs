@@ -325,6 +325,7 @@ fn a_notice_that_waits_does_not_outlive_its_appointment() {
 #[test]
 fn a_change_that_waits_is_not_lost_to_a_confirmation() {
     let mut world = world_with_booking();
+    world.rules.practice.privacy = appointd::core::rules::Privacy::Detailed;
     world.advance_to(utc("2026-12-02T03:00:00Z"));
     world.tell(with(modified("1", NEXT_TUESDAY), |c| {
         c.appointment.provider = Field::Value(support::doctor("Roe"));

@@ -113,6 +113,88 @@ fn of_two_texts_sent_together_either_may_be_meant() {
 }
 
 #[test]
+fn an_ok_to_a_text_that_asked_nothing_confirms_nothing() {
+    for first in ["X", "R", "yes but can I come at 3"] {
+        let mut world = world_with_booking();
+        world.reply(JANE, first);
+        let wished = wish(&world, "1");
+        assert_eq!(world.reply(JANE, "Ok thank you"), [Reason::Acknowledged], "{first}");
+        assert_eq!(wish(&world, "1"), wished);
+    }
+    // To a text that asks it is an answer.
+    let mut world = world_with_booking();
+    world.reply(JANE, "Ok thank you");
+    assert!(wish(&world, "1").is_some());
+}
+
+#[test]
+fn an_answer_to_a_cancellation_is_not_taken_for_another_visit() {
+    let mut world = world_with_booking();
+    world.tell(for_rick(booked("2", LATER)));
+    world.pass(hours(1));
+    world.tell(for_rick(canceled("2", LATER)));
+    world.pass(minutes(3));
+    assert_eq!(world.reply(JANE, "ok"), [Reason::Acknowledged]);
+    world.reply(JANE, "C");
+    assert!(wish(&world, "1").is_none(), "{:?}", world.kinds());
+}
+
+#[test]
+fn a_text_that_did_not_leave_is_not_what_a_reply_is_about() {
+    let mut world = world_with_booking();
+    world.pass(hours(1));
+    world.accepts = false;
+    world.tell(booked("2", LATER));
+    let id = world.last().outbox.clone();
+    let failure = appointd::core::delivery::Failure::Permanent;
+    let report = appointd::core::delivery::Report::NotDone { failure, code: "E".to_owned() };
+    world.report(&id, report);
+    world.reply(JANE, "C");
+    assert!(wish(&world, "1").is_some() && wish(&world, "2").is_none());
+}
+
+#[test]
+fn a_reply_that_names_another_day_is_not_about_this_visit() {
+    for text in ["I can't make it today", "see you tomorrow", "can't make it Friday"] {
+        let mut world = world_with_booking();
+        assert_eq!(world.reply(JANE, text), [Reason::MoreThanOneThing], "{text}");
+        assert!(wish(&world, "1").is_none());
+    }
+    let mut world = world_with_booking();
+    world.reply(JANE, "see you Tuesday");
+    assert!(wish(&world, "1").is_some());
+}
+
+#[test]
+fn yes_before_a_number_answers_the_question_that_was_put() {
+    let mut world = world_with_two();
+    world.reply(JANE, "X");
+    world.reply(JANE, "Yes, 2");
+    assert_eq!(wish(&world, "2").unwrap().0, WishKind::Cancel);
+    let mut world = world_with_two();
+    world.reply(JANE, "X");
+    world.reply(JANE, "2?");
+    assert!(wish(&world, "2").is_none(), "a question is no answer");
+}
+
+#[test]
+fn an_operators_word_on_another_programme_sends_nothing_twice() {
+    use appointd::core::contact::Programme;
+    let mut world = World::new();
+    world.now = support::utc("2026-12-02T03:00:00Z");
+    world.tell(booked("1", NEXT_TUESDAY));
+    for opted_out in [true, false] {
+        let programme = Some(Programme::Outreach);
+        world.turn(
+            None,
+            &appointd::core::event::Event::ConsentSet { phone: phone(JANE), programme, opted_out },
+        );
+    }
+    world.pass(hours(24));
+    assert_eq!(world.kinds(), ["booked"]);
+}
+
+#[test]
 fn asked_once_and_still_unclear_goes_to_staff() {
     let mut world = world_with_two();
     assert_eq!(world.reply(JANE, "X"), [Reason::AskedWhich]);
@@ -404,7 +486,7 @@ fn a_thousand_texts_are_not_kept_in_the_contact() {
     for _ in 0..1_000 {
         world.reply(JANE, "hm");
     }
-    assert!(world.contact(JANE).heard.len() <= 32);
+    assert!(world.contact(JANE).heard.len() <= 128);
     assert_eq!(world.kinds(), ["booked", "not_understood", "handed_to_staff"]);
 }
 #[test]

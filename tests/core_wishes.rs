@@ -219,6 +219,7 @@ fn a_wish_outlives_another_provider() {
 #[test]
 fn an_echo_that_brings_another_provider_is_reflected_and_told() {
     let mut world = world_with_booking();
+    world.rules.practice.privacy = appointd::core::rules::Privacy::Detailed;
     world.reply(JANE, "C");
     world.tell(with(confirmed("1", NEXT_TUESDAY), |c| {
         c.appointment.provider = Field::Value(doctor("Roe"));

@@ -259,8 +259,9 @@ fn texts_pick_what_they_name_and_nothing_else() {
         for (text, are_places, expected) in &scene.texts {
             count += 1;
             let numbers = if *are_places { Numbers::Places } else { Numbers::Nothing };
-            let found =
-                shown(&select(text, &choices, numbers, &words, scene.today.parse().unwrap()));
+            let found = shown(
+                &select(text, &choices, numbers, &words, scene.today.parse().unwrap()).into_picks(),
+            );
             if found != *expected {
                 faults.push(format!("{text:?}: {found:?} instead of {expected:?}"));
             }
@@ -283,7 +284,7 @@ proptest! {
             Zone::parse("America/New_York").unwrap(),
         );
         let choices = [Choice { given: Some("Jane"), start: Some(&start) }; 3];
-        for pick in select(&text, &choices, Numbers::Places, words, start.local.date()) {
+        for pick in select(&text, &choices, Numbers::Places, words, start.local.date()).into_picks() {
             prop_assert!(pick.choices.iter().all(|choice| *choice < 3) && !pick.choices.is_empty());
         }
     }

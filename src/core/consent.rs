@@ -55,6 +55,14 @@ pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision,
         };
         let Some(begun) = row.begun_at().filter(|begun| *begun > now) else { continue };
         let about = About { appointment: row.key.clone(), generation: row.generation };
+        // One that waits still will tell it.
+        let waits = |known: &Outgoing| {
+            let is_it = matches!(&known.effect, Effect::SendSms(sms) if sms.about.contains(&about));
+            is_it && !known.state.is_final()
+        };
+        if scene.outbox.values().any(waits) {
+            continue;
+        }
         decision.effects.push(Planned {
             effect: Effect::SendSms(Sms {
                 to: contact.phone.clone(),
@@ -99,6 +107,7 @@ pub fn set(
     now: Timestamp,
 ) -> Decision {
     let mut contact = scene.contact(phone);
+    let was_allowed = contact.consent.allows(Programme::Appointments);
     let by = ConsentCause::Operator;
     let is_change = match programme {
         Some(programme) => contact.set_programme(programme, opted_out, by, now),
@@ -111,7 +120,9 @@ pub fn set(
     let mut decision = Decision::default();
     spread(&contact, scene, &mut decision);
     withdraw_texts(&contact, scene, &mut decision);
-    tell_after_all(&contact, scene, &mut decision, now);
+    if !was_allowed {
+        tell_after_all(&contact, scene, &mut decision, now);
+    }
     decision.explain(None, event, Reason::ConsentBy(by));
     decision.contacts.push(contact);
     decision
@@ -139,7 +150,7 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
             Permission::Never(Reason::Overdue)
         }
         Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => Permission::Go,
-        Effect::SendSms(sms) => may_text(sms, scene, rules, now),
+        Effect::SendSms(sms) => may_text(sms, row.attempts, scene, rules, now),
     }
 }
 
@@ -186,7 +197,7 @@ pub fn drop_void(sms: &mut Sms, scene: &Scene, now: Timestamp) {
     }
 }
 
-fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
+fn may_text(sms: &Sms, attempts: u32, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let contact = scene.contact(&sms.to);
     // That no more texts will come is the one thing that may still be said.
     let is_last_word = sms.kind == TextKind::OptedOut
@@ -212,7 +223,8 @@ fn may_text(sms: &Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Permissi
     if sms.kind.is_answer() {
         return Permission::Go;
     }
-    if is_held_by_cap(sms, &contact, rules, now) {
+    // Another try of a text that was counted is not another text.
+    if attempts == 0 && is_held_by_cap(sms, &contact, rules, now) {
         return Permission::Never(Reason::CappedWeek);
     }
     if zones.is_empty() {

@@ -56,6 +56,9 @@ pub struct Contact {
     /// When the patient was last told that a person will read the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_at: Option<Timestamp>,
+    /// The last text that left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spoke: Option<Spoke>,
     /// The answers of the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
@@ -206,6 +209,20 @@ pub struct Prompt {
     /// Whether the patient has replied to it.
     #[serde(default)]
     pub is_answered: bool,
+    /// The text in the outbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxId>,
+}
+
+/// A text that left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoke {
+    /// When.
+    pub at: Timestamp,
+    /// Which.
+    pub kind: TextKind,
+    /// Whether it asked for something.
+    pub asks: bool,
 }
 
 /// An answer to a patient.
@@ -288,6 +305,7 @@ impl Contact {
             not_understood: 0,
             not_understood_at: None,
             handed_at: None,
+            spoke: None,
             answered: Vec::new(),
             stranger_answered_at: None,
             held: Vec::new(),
@@ -377,6 +395,10 @@ impl Contact {
 
     /// Notes a text that asks for an answer.
     pub fn ask(&mut self, prompt: Prompt) {
+        if prompt.outbox.is_some() {
+            // Another try of the same text.
+            self.prompts.retain(|known| known.outbox != prompt.outbox);
+        }
         if self.prompts.len() >= PROMPTS_MAX {
             self.prompts.remove(0);
         }

@@ -198,7 +198,9 @@ impl Turn<'_> {
         }
         let Some(event) = happened else {
             return match self.before {
-                Some(before) if before.patient == after.patient && before.status == after.status => {
+                Some(before)
+                    if before.patient == after.patient && before.status == after.status =>
+                {
                     Reason::NothingChanged
                 }
                 Some(_) | None => Reason::NothingVisible(after.status),
@@ -313,7 +315,14 @@ impl Turn<'_> {
         contact: &mut Contact,
         notice: Notice,
     ) -> Reason {
-        let Some((notice, reason)) = merge_notice(after.unsent_notice, notice) else {
+        let mut unsent = after.unsent_notice;
+        let was_reminded = matches!(after.disposition, Disposition::Reminded(_))
+            || contact.told_start(&after.key).is_some();
+        if notice == Notice::Canceled && was_reminded {
+            // The booking's notice may wait still; that there is a visit was told all the same.
+            unsent = unsent.filter(|unsent| *unsent != Notice::Booked);
+        }
+        let Some((notice, reason)) = merge_notice(unsent, notice) else {
             after.unsent_notice = None;
             return Reason::NeverTold;
         };

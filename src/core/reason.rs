@@ -149,8 +149,8 @@ pub enum Reason {
     MoreThanOneThing,
     /// The reply is about something that has changed, or is off, in the meantime; the patient is told.
     ChangedMeanwhile,
-    /// The patient is told how to answer to one of several.
-    AskedForOne,
+    /// The reply says that a text was read which asked nothing.
+    Acknowledged,
     /// So many answers went to this phone in a short time that a machine is likely to reply.
     AnsweredEnough,
     /// The answer was given before; the same again would tell nothing.
@@ -236,7 +236,7 @@ impl fmt::Display for Reason {
             Self::ChangedMeanwhile => {
                 "about something that has changed since, of which the patient is told"
             }
-            Self::AskedForOne => "several are meant; the patient is told how to answer to one",
+            Self::Acknowledged => "says that the text before, which asked nothing, was read",
             Self::AnsweredEnough => "the phone was answered often enough for now",
             Self::AnsweredBefore => "the same was answered just before",
             Self::Unknown => "not known here",

@@ -5,7 +5,7 @@
 
 use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
-use super::contact::{BadNumber, ConsentCause, Contact, Prompt};
+use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke};
 use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::gate;
@@ -143,7 +143,7 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
                 return decision;
             }
             let contact = scene.contact(&sms.to);
-            let mut contact = noted(contact, sms, scene, now);
+            let mut contact = noted(contact, &row.id, sms, scene, now);
             if row.attempts == 1 && !sms.kind.is_answer() {
                 contact.count_text(now);
             }
@@ -181,7 +181,8 @@ fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Re
 }
 
 /// What the phone remembers of a text that leaves.
-fn noted(mut contact: Contact, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
+fn noted(mut contact: Contact, id: &OutboxId, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
+    let mut asks = matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood);
     if sms.kind.asks() {
         let start = |about: &About| {
             let known = scene.appointments.get(&about.appointment)?;
@@ -193,15 +194,18 @@ fn noted(mut contact: Contact, sms: &Sms, scene: &Scene, now: Timestamp) -> Cont
             known.is_some_and(|known| known.status.is_open())
         };
         let open: Vec<&About> = sms.about.iter().filter(is_open).collect();
-        if !open.is_empty() {
+        asks = !open.is_empty();
+        if asks {
             contact.ask(Prompt {
                 appointments: open.iter().map(|about| about.appointment.clone()).collect(),
                 at: now,
                 starts: open.into_iter().filter_map(start).collect(),
                 is_answered: false,
+                outbox: Some(id.clone()),
             });
         }
     }
+    contact.spoke = Some(Spoke { at: now, kind: sms.kind, asks });
     if sms.kind == TextKind::Notice(Notice::Canceled) {
         for about in &sms.about {
             contact.let_go(&about.appointment);
@@ -241,13 +245,14 @@ pub fn report(
     let mut row = known.clone();
     row.apply(report, now, &rules.delivery);
     // That the phone is blocked holds whichever of the tries it was said of.
-    let failure = failure_of(report)
-        .filter(|failure| *failure == Failure::OptedOut || row != *known);
+    let failure =
+        failure_of(report).filter(|failure| *failure == Failure::OptedOut || row != *known);
     if failure.is_some_and(|failure| failure.next() == Next::Opening) {
         row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
     let mut decision = Decision::default();
     let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now);
+    forget_prompt(&mut decision, &row, scene);
     let failed_now = row.state == State::Failed && known.state != State::Failed;
     let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
         && !known.state.is_final();
@@ -336,6 +341,29 @@ fn learn_of_phone(
         decision.contacts.push(contact);
     }
     false
+}
+
+/// Takes back that a text asked something which has not left, or has not arrived: nobody can answer
+/// it, nor was the start told that stood in it.
+fn forget_prompt(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
+    let Effect::SendSms(sms) = &row.effect else { return };
+    if !matches!(row.state, State::Ready | State::Failed | State::Void) {
+        return;
+    }
+    let index = match decision.contacts.iter().position(|known| known.phone == sms.to) {
+        Some(index) => index,
+        None => {
+            let Some(known) = scene.contacts.get(&sms.to) else { return };
+            if known.prompts.iter().all(|prompt| prompt.outbox.as_ref() != Some(&row.id)) {
+                return;
+            }
+            decision.contacts.push(known.clone());
+            decision.contacts.len() - 1
+        }
+    };
+    if let Some(contact) = decision.contacts.get_mut(index) {
+        contact.prompts.retain(|prompt| prompt.outbox.as_ref() != Some(&row.id));
+    }
 }
 
 /// Puts this turn into the appointment's history, unless the decision writes it anyway.

@@ -4,25 +4,27 @@
 //! built-in one of its language.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::core::reply::{NamingFile, Words, WordsFile};
 
 use super::reader::Section;
 use super::texts::{for_each_language, language_folder, read_file};
 
-const BUILT_IN: [(&str, &str, &str); 2] = [
-    ("en", "built-in en.toml", include_str!("../../conf/replies/en.toml")),
-    ("es", "built-in es.toml", include_str!("../../conf/replies/es.toml")),
-];
+/// The lists that are built in, spread once; a test reads them as it would a practice's own.
+static BUILT_IN: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
+    let files = [
+        ("en", include_str!("../../conf/replies/en.toml")),
+        ("es", include_str!("../../conf/replies/es.toml")),
+    ];
+    let read = |text| toml::from_str::<WordsFile>(text).map(Words::from).unwrap_or_default();
+    files.into_iter().map(|(language, text)| (language.to_owned(), read(text))).collect()
+});
 
 /// Reads the word lists of `[replies] path`.
 pub(super) fn words(section: &mut Section<'_>) -> BTreeMap<String, Words> {
     let path = language_folder(section);
-    let mut words = BTreeMap::new();
-    for (language, name, text) in BUILT_IN {
-        let lists = read_file(section.desk, name, text, word_lists);
-        let _none = words.insert(language.to_owned(), lists);
-    }
+    let mut words = BUILT_IN.clone();
     if let Some(folder) = path {
         for_each_language(section.desk, &folder, |desk, language, name, text| {
             let lists = read_file(desk, name, text, word_lists);
@@ -45,6 +47,7 @@ fn word_lists(file: &mut Section<'_>) -> Words {
         wrong_number: list(file, "wrong_number", false),
         person: list(file, "person", false),
         polite: list(file, "polite", false),
+        weak: list(file, "weak", false),
         reason: list(file, "reason", false),
         automatic: list(file, "automatic", false),
         reactions: list(file, "reactions", false),

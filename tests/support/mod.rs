@@ -9,6 +9,7 @@
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use appointd::clock::Timestamp;
 use appointd::core::appointment::{Location, Notice, Provider, Status};
@@ -80,7 +81,12 @@ pub(crate) fn texts() -> Texts {
 }
 
 pub(crate) fn english_words() -> Words {
-    Words::from(toml::from_str::<WordsFile>(include_str!("../../conf/replies/en.toml")).unwrap())
+    // Its phrases are many, and are spread once.
+    static WORDS: LazyLock<Words> = LazyLock::new(|| {
+        let text = include_str!("../../conf/replies/en.toml");
+        Words::from(toml::from_str::<WordsFile>(text).unwrap())
+    });
+    WORDS.clone()
 }
 
 pub(crate) fn window(start: u32, finish: u32) -> Window {

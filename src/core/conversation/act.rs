@@ -153,29 +153,35 @@ impl Talk<'_> {
     /// a notice that still waits would have said, and takes its place; only while a cancellation is
     /// held back, and goes out within minutes, it is left to the notice: it may yet become a new time.
     pub(super) fn say_what_changed(&mut self, keys: &[AppointmentKey]) {
-        let mut told = Vec::new();
+        for prompt in &mut self.contact.prompts {
+            prompt.is_answered |= keys.iter().any(|key| prompt.appointments.contains(key));
+        }
+        let mut rows = Vec::new();
         for key in keys {
             let Some(row) = self.scene.appointments.get(key) else { continue };
             self.decision.explain(Some(key.clone()), "REPLY", Reason::ChangedMeanwhile);
-            for prompt in &mut self.contact.prompts {
-                prompt.is_answered |= prompt.appointments.contains(key);
+            if !self.is_about_to_be_told(row) {
+                rows.push(row.clone());
             }
-            if self.is_about_to_be_told(row) {
-                continue;
-            }
-            let mut after = row.clone();
+        }
+        let told: Vec<AppointmentKey> = rows.iter().map(|row| row.key.clone()).collect();
+        if told.is_empty() {
+            return;
+        }
+        if let Some(reason) = self.objection(TextKind::ChangedMeanwhile, &told) {
+            // The notice that waits will say it.
+            return self.decision.explain(told.into_iter().next(), "REPLY", reason);
+        }
+        for after in &mut rows {
             after.remember(self.scene.seq);
             if after.unsent_notice.take().is_some() {
                 // The notice in the outbox belongs to this generation: it is void from now on.
                 after.generation += 1;
             }
-            self.contact.let_go(key);
-            self.decision.appointments.push(after.clone());
-            told.push(after);
+            self.contact.let_go(&after.key);
         }
-        if !told.is_empty() {
-            self.answer(TextKind::ChangedMeanwhile, &told.iter().collect::<Vec<_>>());
-        }
+        self.answer(TextKind::ChangedMeanwhile, &rows.iter().collect::<Vec<_>>());
+        self.decision.appointments.extend(rows);
     }
 
     /// Whether a cancellation is held back that the hours for texts let go right after.

@@ -67,13 +67,8 @@ pub(super) fn meant(
     open: &[Appointment],
     scene: &Scene,
 ) -> Meant {
-    let Some((latest, earlier)) = prompts.split_last() else { return by_what_is_open(open) };
-    let mut candidates: Vec<&AppointmentKey> = latest.appointments.iter().collect();
-    for prompt in earlier {
-        if !prompt.is_answered && latest.at - prompt.at <= TOGETHER {
-            candidates.extend(&prompt.appointments);
-        }
-    }
+    let Some(latest) = prompts.last() else { return by_what_is_open(open) };
+    let candidates = together(prompts.iter().copied());
     let is_one_text = candidates.iter().all(|key| latest.appointments.contains(key));
     let mut listed: Vec<&Appointment> =
         open.iter().filter(|open| candidates.contains(&&open.key)).collect();
@@ -96,6 +91,18 @@ pub(super) fn meant(
         [..] if is_one_text && intent == Intent::Confirm => Meant::These(there),
         [..] => Meant::Among(there),
     }
+}
+
+/// The appointments of the last text, and of those that went out together with it and have no answer.
+pub(super) fn asked_together(prompts: &[Prompt]) -> Vec<AppointmentKey> {
+    together(prompts.iter()).into_iter().cloned().collect()
+}
+
+fn together<'a>(prompts: impl DoubleEndedIterator<Item = &'a Prompt>) -> Vec<&'a AppointmentKey> {
+    let mut prompts = prompts.rev();
+    let Some(latest) = prompts.next() else { return Vec::new() };
+    let earlier = prompts.filter(|p| !p.is_answered && latest.at - p.at <= TOGETHER);
+    std::iter::once(latest).chain(earlier).flat_map(|prompt| &prompt.appointments).collect()
 }
 
 /// Those that have been called off.

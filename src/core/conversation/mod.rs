@@ -8,21 +8,22 @@ mod meant;
 
 use chrono::TimeDelta;
 
-use super::appointment::Appointment;
+use super::appointment::{Appointment, Notice};
 use super::consent::{spread, tell_after_all, withdraw_texts};
-use super::contact::{Answered, ConsentCause, Contact, Prompt, Question};
+use super::contact::{Answered, ConsentCause, Contact, Programme, Prompt, Question};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::event::{Handled, Reply};
+use super::hours::Hours;
 use super::ids::AppointmentKey;
 use super::reason::Reason;
-use super::reply::{Intent, fold, is_carrier_stop, understand};
+use super::reply::{Intent, fold, is_acknowledgment, is_carrier_stop, understand};
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
-use super::select::{Choice, Numbers, select};
+use super::select::{Choice, Numbers, Selection, select};
 use crate::clock::Timestamp;
 use crate::phi::Phi;
 use act::Part;
-use meant::{Meant, meant, open_appointments, prompts_at};
+use meant::{Meant, asked_together, meant, open_appointments, prompts_at};
 
 /// How many appointments a question lists at most.
 const OPTIONS_MAX: usize = 9;
@@ -38,6 +39,8 @@ const ONCE_A_DAY: TimeDelta = TimeDelta::days(1);
 const ANSWERS_MAX: usize = 6;
 /// How far apart the clocks of the provider and of this machine may be.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
+/// A text that was found so long after it was sent is not part of a conversation any more.
+const LATE: TimeDelta = TimeDelta::hours(1);
 /// The same answer about the same appointments within this time tells nothing.
 const SAME_ANSWER_PAUSE: TimeDelta = TimeDelta::minutes(10);
 
@@ -53,7 +56,7 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
     let at = reply.sent_at.map_or(now, |sent| now.min(sent + CLOCK_SKEW));
     let prompts: Vec<Prompt> = prompts_at(&contact, rules, at).into_iter().cloned().collect();
     let language = language_of(&open, &prompts, scene);
-    let intent = intent_of(reply, language.as_deref(), rules);
+    let intent = intent_of(reply, language.as_deref(), contact.consent.opted_out, rules);
     let decision = Decision::default();
     let mut talk = Talk { scene, rules, now, reply, contact, open, prompts, language, decision };
     match intent {
@@ -68,6 +71,9 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
             if talk.is_not_the_patients() =>
         {
             talk.decision.explain(None, "REPLY", Reason::NotThePatients);
+        }
+        Intent::Confirm | Intent::Mixed | Intent::Unclear if talk.is_acknowledgment() => {
+            talk.decision.explain(None, "REPLY", Reason::Acknowledged);
         }
         Intent::Stop | Intent::CancelOrStop => talk.opt_out(intent),
         Intent::Start => talk.opt_in(),
@@ -92,16 +98,19 @@ fn language_of(open: &[Appointment], prompts: &[Prompt], scene: &Scene) -> Optio
     open.iter().chain(prompted).find_map(|row| row.patient.language.clone())
 }
 
-fn intent_of(reply: &Reply, language: Option<&str>, rules: &Rules) -> Intent {
+fn intent_of(reply: &Reply, language: Option<&str>, is_out: bool, rules: &Rules) -> Intent {
+    let said = || understand(reply.body.expose(), language.map(primary), &rules.replies.words);
     match reply.handled {
         // The provider blocks on this word too, and the patient may have meant the visit.
         Some(Handled::Stop) if fold(reply.body.expose()) == "cancel" => Intent::CancelOrStop,
         Some(Handled::Stop) => Intent::Stop,
+        // Twilio lifts a block on YES; where there was none, the word is the patient's answer.
+        Some(Handled::Start) if !is_out && said() == Intent::Confirm => Intent::Confirm,
         Some(Handled::Start) => Intent::Start,
         Some(Handled::Help) => Intent::Help,
         // A picture may say anything; a person has to look at it.
         None if reply.media > 0 && reply.body.expose().trim().is_empty() => Intent::Mixed,
-        None => understand(reply.body.expose(), language.map(primary), &rules.replies.words),
+        None => said(),
     }
 }
 
@@ -149,6 +158,13 @@ struct Talk<'a> {
     decision: Decision,
 }
 
+/// What a reply names.
+enum Names {
+    These(Vec<Part>),
+    InDoubt,
+    None,
+}
+
 /// The appointments that the patient has before the eyes.
 struct Shown {
     keys: Vec<AppointmentKey>,
@@ -184,6 +200,22 @@ impl Talk<'_> {
         self.decision.explain(None, "OPTED_OUT", Reason::WrongNumber);
     }
 
+    /// Whether the text says no more than that the last one of ours, which asked nothing, was read:
+    /// an "ok" to a cancellation confirms no visit.
+    fn is_acknowledgment(&self) -> bool {
+        let spoke = self.contact.spoke.filter(|spoke| !spoke.asks);
+        spoke.is_some_and(|spoke| self.now - spoke.at <= ONCE_A_DAY)
+            && is_acknowledgment(self.reply.body.expose(), &self.rules.replies.words)
+    }
+
+    /// Whether the last text told that a visit is off or was missed: a bare letter may be about that.
+    fn was_told_off(&self) -> bool {
+        let spoke = self.contact.spoke.filter(|spoke| self.now - spoke.at <= ONCE_A_DAY);
+        spoke.is_some_and(|spoke| {
+            matches!(spoke.kind, TextKind::Notice(Notice::Canceled | Notice::NoShowed))
+        })
+    }
+
     fn is_not_the_patients(&self) -> bool {
         let consent = &self.contact.consent;
         consent.opted_out && consent.by == Some(ConsentCause::WrongNumber)
@@ -201,9 +233,10 @@ impl Talk<'_> {
     }
 
     fn opt_in(&mut self) {
+        let was_allowed = self.contact.consent.allows(Programme::Appointments);
         let changed = self.contact.set_consent(false, ConsentCause::Keyword, self.now);
         spread(&self.contact, self.scene, &mut self.decision);
-        if changed {
+        if changed && !was_allowed {
             tell_after_all(&self.contact, self.scene, &mut self.decision, self.now);
         }
         if changed && self.answers_keywords() {
@@ -226,10 +259,13 @@ impl Talk<'_> {
 
     fn about_visits(&mut self, intent: Intent) {
         let shown = self.shown();
-        // With one visit before the eyes what is understood needs no name.
-        let is_plain = is_about_visit(intent) && shown.keys.len() <= 1;
-        if !is_plain && let Some(parts) = self.named(&shown) {
-            return self.act_on(&parts);
+        match self.named(&shown) {
+            Names::These(parts) => return self.act_on(&parts),
+            // It speaks of a visit that there is not, or of one of several: not of any other.
+            Names::InDoubt if matches!(intent, Intent::Confirm | Intent::Cancel) => {
+                return self.hand_over(Reason::MoreThanOneThing);
+            }
+            Names::InDoubt | Names::None => {}
         }
         match intent {
             Intent::Confirm | Intent::Cancel | Intent::Reschedule => self.act(intent),
@@ -260,7 +296,7 @@ impl Talk<'_> {
     }
 
     /// What the text says of appointments that it names, if it does so plainly.
-    fn named(&self, shown: &Shown) -> Option<Vec<Part>> {
+    fn named(&self, shown: &Shown) -> Names {
         let rows: Vec<Option<&Appointment>> =
             shown.keys.iter().map(|key| self.scene.appointments.get(key)).collect();
         let choices: Vec<Choice<'_>> = rows
@@ -273,20 +309,53 @@ impl Talk<'_> {
         let words = &self.rules.replies.words;
         let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
         let today = zone.unwrap_or(self.rules.practice.zone).date(self.now);
-        let picks = select(self.reply.body.expose(), &choices, shown.numbers, words, today);
+        let text = self.reply.body.expose();
+        let picks = match select(text, &choices, shown.numbers, words, today) {
+            Selection::Nothing => return Names::None,
+            Selection::InDoubt => return Names::InDoubt,
+            Selection::Picks(picks) => picks,
+        };
         let own = self.language.as_deref().map(primary);
         let mut parts = Vec::new();
         for pick in picks {
-            let said = pick.rest.trim();
-            let intent = if said.is_empty() { shown.question } else { None };
-            let intent = intent.unwrap_or_else(|| understand(said, own, words));
-            if !is_about_visit(intent) {
-                return None;
-            }
+            let intent = self.said_of(pick.rest.trim(), shown, own);
+            let Some(intent) = intent.filter(|intent| is_about_visit(*intent)) else {
+                return Names::None;
+            };
             let keys = pick.choices.iter().filter_map(|index| shown.keys.get(*index)).cloned();
-            parts.push(Part { intent, keys: keys.collect() });
+            let mut keys: Vec<AppointmentKey> = keys.collect();
+            if keys.len() > 1 && shown.numbers == Numbers::Nothing {
+                // "All" of no list are those that were asked about together.
+                let asked = asked_together(&self.prompts);
+                keys.retain(|key| asked.contains(key));
+            }
+            if keys.is_empty() {
+                return Names::None;
+            }
+            parts.push(Part { intent, keys });
         }
-        (!parts.is_empty()).then_some(parts)
+        if parts.is_empty() { Names::None } else { Names::These(parts) }
+    }
+
+    /// What is said of what is named. To a question the name alone is the answer, with a "yes" before
+    /// it or a "please" behind it; one that asks back is none.
+    fn said_of(&self, rest: &str, shown: &Shown, own: Option<&str>) -> Option<Intent> {
+        let words = &self.rules.replies.words;
+        let is_bare = rest.is_empty() || is_acknowledgment(rest, words);
+        let asks_back = self.reply.body.expose().contains(['?', '¿']);
+        if let Some(asked) = shown.question {
+            if is_bare {
+                return (!asks_back).then_some(asked);
+            }
+            let folded = fold(rest);
+            let is_yes = understand(rest, own, words) == Intent::Confirm
+                && folded != "c"
+                && !folded.contains("confirm");
+            if is_yes {
+                return Some(asked);
+            }
+        }
+        Some(understand(rest, own, words))
     }
 
     fn number(&mut self, number: u8, shown: &Shown) {
@@ -303,17 +372,16 @@ impl Talk<'_> {
                 self.act_on(&[Part { intent, keys }]);
             }
             // Of a list without a question the number says which, and not what.
-            (None, Some(_)) => {
-                self.answer_about(TextKind::NotUnderstood, &shown.keys);
-                self.decision.explain(None, "REPLY", Reason::AskedForOne);
-            }
-            (_, None) => self.unclear(shown),
+            (None, Some(_)) | (_, None) => self.unclear(shown),
         }
     }
 
     fn act(&mut self, intent: Intent) {
         let prompts: Vec<&Prompt> = self.prompts.iter().collect();
         match meant(intent, &prompts, &self.open, self.scene) {
+            Meant::These(keys) if self.was_told_off() && intent != Intent::Reschedule => {
+                self.ask_which(intent, keys);
+            }
             Meant::These(keys) => self.act_on(&[Part { intent, keys }]),
             Meant::Among(keys) => self.ask_which(intent, keys),
             Meant::Gone(keys) => self.say_what_changed(&keys),
@@ -372,12 +440,36 @@ impl Talk<'_> {
         if self.contact.not_understood > 1 {
             return self.hand_over(Reason::HandedToStaff);
         }
-        let listed = if shown.numbers == Numbers::Places { shown.keys.as_slice() } else { &[] };
-        self.answer_about(TextKind::NotUnderstood, listed);
+        let is_open = |key: &&AppointmentKey| self.open.iter().any(|open| open.key == **key);
+        let listed: Vec<AppointmentKey> = if shown.numbers == Numbers::Places {
+            shown.keys.iter().filter(is_open).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        self.answer_about(TextKind::NotUnderstood, &listed);
+        self.list_anew(&listed);
         self.decision.explain(self.only_one_meant(), "REPLY", Reason::NotUnderstood);
     }
 
+    /// Remembers a list as it was written last: what has been called off since has no number in it.
+    fn list_anew(&mut self, listed: &[AppointmentKey]) {
+        if listed.is_empty() {
+            return;
+        }
+        if let Some(question) = &mut self.contact.question {
+            question.options = listed.to_vec();
+        } else if let Some(latest) = self.prompts.last()
+            && let Some(prompt) = self.contact.prompts.iter_mut().find(|prompt| *prompt == latest)
+        {
+            prompt.appointments = listed.to_vec();
+        }
+    }
+
     fn nothing_open(&mut self, intent: Intent) {
+        if self.is_found_late() {
+            // Whoever texted hours ago, maybe to another service on this number, waits no more.
+            return self.decision.explain(None, "REPLY", Reason::NothingOpen);
+        }
         let is_patients = !self.contact.appointments.is_empty();
         if is_patients && matches!(intent, Intent::Reschedule | Intent::Mixed) {
             // The visit is over or off, and the patient wants something still.
@@ -406,12 +498,18 @@ impl Talk<'_> {
         if let Some(reason) = self.objection(kind, &keys) {
             return self.decision.explain(keys.first().cloned(), "REPLY", reason);
         }
+        let begun = about.first().and_then(|first| first.begun_at());
         self.contact.answered.push(Answered { at: self.now, kind, about: keys });
         let about = about
             .iter()
             .map(|a| About { appointment: a.key.clone(), generation: a.generation })
             .collect();
-        let is_revocation = kind == TextKind::OptedOut;
+        let due = self.answer_at();
+        let not_after =
+            due + if kind == TextKind::OptedOut { OPTED_OUT_WITHIN } else { ANSWER_WITHIN };
+        // It has taken the place of a notice, and is needed for as long.
+
+        let begun = begun.filter(|_| kind == TextKind::ChangedMeanwhile);
         self.decision.effects.push(Planned {
             effect: Effect::SendSms(Sms {
                 to: self.contact.phone.clone(),
@@ -420,9 +518,25 @@ impl Talk<'_> {
                 language: self.language.clone(),
                 body: None,
             }),
-            due: self.now,
-            not_after: self.now + if is_revocation { OPTED_OUT_WITHIN } else { ANSWER_WITHIN },
+            due,
+            not_after: begun.map_or(not_after, |begun| begun.max(not_after)),
         });
+    }
+
+    /// Whether the text was sent long before it was found.
+    fn is_found_late(&self) -> bool {
+        self.reply.sent_at.is_some_and(|sent| self.now - sent > LATE)
+    }
+
+    /// When to answer: at once, whatever the hour, as the patient is at the phone; but not in the
+    /// night to a text that was found hours later.
+    fn answer_at(&self) -> Timestamp {
+        if !self.is_found_late() {
+            return self.now;
+        }
+        let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
+        let zone = zone.unwrap_or(self.rules.practice.zone);
+        Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders).next_opening(self.now)
     }
 
     /// Why an answer is not given. What machines send is answered a few times only.

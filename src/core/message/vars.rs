@@ -95,7 +95,7 @@ pub(super) fn vars(subject: &Subject<'_>, texts: &Texts, language: &str) -> Vars
         rules,
         language,
         dates: texts.dates(language),
-        phone_zones: phone.map(zones).unwrap_or_default(),
+        phone_zones: phone.filter(|_| rules.reminders.by_area_code).map(zones).unwrap_or_default(),
         now: subject.now,
     };
     let mut items: Vec<Item> =

@@ -147,6 +147,36 @@ pub fn is_carrier_stop(text: &str) -> bool {
     word == "cancel" || CARRIER_STOP.contains(&word.as_str())
 }
 
+/// Whether a text says no more than that the one before it was read: courtesy, or an "ok" that
+/// answers no question.
+#[must_use]
+pub fn is_acknowledgment(text: &str, words: &BTreeMap<String, Words>) -> bool {
+    let folded = fold(text);
+    let tokens: Vec<&str> = folded.split_whitespace().take(PHRASE_WORDS_MAX * 2 + 1).collect();
+    let is_short = !tokens.is_empty() && tokens.len() <= PHRASE_WORDS_MAX * 2;
+    is_short && words.values().any(|words| is_made_of(&tokens, words))
+}
+
+/// Whether the words can be parted into courtesies and weak ones.
+fn is_made_of(tokens: &[&str], words: &Words) -> bool {
+    let mut reached = vec![false; tokens.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    for from in 0..tokens.len() {
+        if !reached.get(from).is_some_and(|reached| *reached) {
+            continue;
+        }
+        for length in 1..=PHRASE_WORDS_MAX.min(tokens.len() - from) {
+            let phrase = tokens.get(from..from + length).unwrap_or_default().join(" ");
+            if words.polite.contains(&phrase) || words.weak.contains(&phrase) {
+                reached.get_mut(from + length).into_iter().for_each(|reached| *reached = true);
+            }
+        }
+    }
+    reached.last().is_some_and(|reached| *reached)
+}
+
 /// Reads by several languages, the first one being the patient's own.
 fn read_by(text: &str, all: &[&Words]) -> Intent {
     if is_reaction(text, all.iter().copied()) {

@@ -71,7 +71,12 @@ pub(super) struct Reader<'a> {
 impl Heard {
     pub(super) fn new(text: &str) -> Self {
         let is_question = text.contains(['?', '¿', '\u{ff1f}', '\u{61f}']);
-        Self { tokens: tokens(text), is_question }
+        let mut tokens = tokens(text);
+        if !text.contains(char::is_lowercase) {
+            // Who writes all in capitals marks no names by them.
+            tokens.iter_mut().for_each(|token| token.is_capital = false);
+        }
+        Self { tokens, is_question }
     }
 
     pub(super) fn folded(&self) -> String {

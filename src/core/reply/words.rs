@@ -38,6 +38,8 @@ pub struct Words {
     pub person: BTreeSet<String>,
     /// Words that may stand around one of the above without changing it (`please`, `thanks`).
     pub polite: BTreeSet<String>,
+    /// Words that say no more than "I have read it", unless they answer a question (`ok`, `great`).
+    pub weak: BTreeSet<String>,
     /// Why somebody does not come; it says nothing by itself.
     pub reason: BTreeSet<String>,
     /// What machines answer; a text with one of these is not the patient's.
@@ -121,6 +123,9 @@ pub struct WordsFile {
     /// Words of courtesy.
     #[serde(default)]
     pub polite: Vec<String>,
+    /// Words that say no more than "I have read it".
+    #[serde(default)]
+    pub weak: Vec<String>,
     /// Why somebody does not come.
     #[serde(default)]
     pub reason: Vec<String>,
@@ -198,6 +203,7 @@ impl From<WordsFile> for Words {
             wrong_number: set(&file.wrong_number),
             person: set(&file.person),
             polite: set(&file.polite),
+            weak: set(&file.weak),
             reason: set(&file.reason),
             automatic: set(&file.automatic),
             reactions: set(&file.reactions),

@@ -53,7 +53,29 @@ enum Part {
     Words(Vec<Piece>),
 }
 
-/// Finds what a text names; empty if it names nothing, or nothing there is, or nothing for certain.
+/// What a text names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Nothing.
+    Nothing,
+    /// Something that there is not, or that could be several.
+    InDoubt,
+    /// These, each with what is said of it.
+    Picks(Vec<Pick>),
+}
+
+impl Selection {
+    /// What is named for certain; empty if nothing is.
+    #[must_use]
+    pub fn into_picks(self) -> Vec<Pick> {
+        match self {
+            Self::Nothing | Self::InDoubt => Vec::new(),
+            Self::Picks(picks) => picks,
+        }
+    }
+}
+
+/// Finds what a text names.
 ///
 /// A rest that is the bare word CANCEL is given back as `CANCEL APPT`: the text was about an
 /// appointment, and is no opt-out.
@@ -64,16 +86,19 @@ pub fn select(
     numbers: Numbers,
     words: &BTreeMap<String, Words>,
     today: NaiveDate,
-) -> Vec<Pick> {
+) -> Selection {
     if choices.is_empty() || text.trim().chars().nth(READ_MAX).is_some() {
-        return Vec::new();
+        return Selection::Nothing;
     }
     let all: Vec<&Words> = words.values().collect();
     let namer = Namer { choices, numbers, words: &all, today };
     let pieces = pieces(text);
-    let parts = parts(&pieces, &namer).unwrap_or_default();
+    let Some(parts) = parts(&pieces, &namer) else { return Selection::InDoubt };
+    if !parts.iter().any(|part| matches!(part, Part::Group(_))) {
+        return Selection::Nothing;
+    }
     let is_question = text.contains(['?', '¿']);
-    picks(parts, &namer, is_question).unwrap_or_default()
+    picks(parts, &namer, is_question).map_or(Selection::InDoubt, Selection::Picks)
 }
 
 /// Parts a text into what names and what does not; `None` if something named is in doubt.
