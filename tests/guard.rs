@@ -234,6 +234,40 @@ fn what_an_operator_has_released_is_not_held_by_the_next_flood() {
 }
 
 #[test]
+fn discarding_a_flood_leaves_what_was_released_before_it() {
+    let mut world = World::with_rules(guarded(10));
+    // 23:00 in New York: what is released waits for the morning.
+    world.now = utc("2026-12-02T04:00:00Z");
+    for id in 0..20 {
+        world.hear(of_another(id, booked));
+    }
+    world.settle();
+    say(&mut world, Word::Release);
+    world.now += minutes(1);
+    for id in 100..120 {
+        world.hear(of_another(id, booked));
+    }
+    world.settle();
+    say(&mut world, Word::Discard);
+    world.pass(hours(12));
+    let texted: BTreeSet<_> = world.sent.iter().map(|sent| sent.to.clone()).collect();
+    let released: BTreeSet<_> = (0..20).map(|id| phone(&format!("+1415555{id:04}"))).collect();
+    assert_eq!(texted, released);
+}
+
+#[test]
+fn a_message_that_opts_a_phone_out_lets_its_held_texts_go_from_the_count() {
+    let mut world = flooded(10, 20);
+    world.settle();
+    let opted_out =
+        |id| with(of_another(id, booked), |claim| claim.patient.opted_out = Field::Value(true));
+    world.hear(opted_out(3));
+    assert_eq!((held(&world).len(), gate(&world).held), (19, 19));
+    world.reply("+14155550004", "STOP");
+    assert_eq!((held(&world).len(), gate(&world).held), (18, 18));
+}
+
+#[test]
 fn a_gate_that_has_closed_again_keeps_what_it_holds() {
     let mut world = flooded(10, 20);
     world.settle();

@@ -198,7 +198,9 @@ impl Turn<'_> {
         }
         let Some(event) = happened else {
             return match self.before {
-                Some(before) if before.patient == after.patient && before.status == after.status => {
+                Some(before)
+                    if before.patient == after.patient && before.status == after.status =>
+                {
                     Reason::NothingChanged
                 }
                 Some(_) | None => Reason::NothingVisible(after.status),

@@ -241,8 +241,8 @@ pub fn report(
     let mut row = known.clone();
     row.apply(report, now, &rules.delivery);
     // That the phone is blocked holds whichever of the tries it was said of.
-    let failure = failure_of(report)
-        .filter(|failure| *failure == Failure::OptedOut || row != *known);
+    let failure =
+        failure_of(report).filter(|failure| *failure == Failure::OptedOut || row != *known);
     if failure.is_some_and(|failure| failure.next() == Next::Opening) {
         row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
