@@ -10,6 +10,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use appointd::clock::Clock;
@@ -49,12 +50,17 @@ fn of_another(id: usize, make: fn(&str, &str) -> Claim) -> Claim {
     })
 }
 
+/// Bookings of others, before the sender does anything.
+fn hear(world: &mut World, ids: Range<usize>) {
+    for id in ids {
+        world.hear(of_another(id, booked));
+    }
+}
+
 /// Jane's phone, with bookings of so many others heard before the sender did anything.
 fn flooded(limit: u32, bookings: usize) -> World {
     let mut world = World::with_rules(guarded(limit));
-    for id in 0..bookings {
-        world.hear(of_another(id, booked));
-    }
+    hear(&mut world, 0..bookings);
     world
 }
 
@@ -145,9 +151,7 @@ fn reminders_answers_and_wishes_pass_a_closed_gate() {
     let mut world = World::with_rules(guarded(10));
     world.tell(booked("J1", NEXT_TUESDAY));
     assert_eq!(world.kinds(), ["booked"]);
-    for id in 0..20 {
-        world.hear(of_another(id, booked));
-    }
+    hear(&mut world, 0..20);
     world.settle();
     assert!(gate(&world).closed.is_some());
     world.reply(JANE, "C");
@@ -206,9 +210,7 @@ fn discarding_a_flood_takes_also_what_waits_for_the_morning() {
     for id in 0..5 {
         world.tell(of_another(id, booked));
     }
-    for id in 5..30 {
-        world.hear(of_another(id, booked));
-    }
+    hear(&mut world, 5..30);
     world.settle();
     assert_eq!(world.waiting().len(), 5, "postponed before the gate closed");
     say(&mut world, Word::Discard);
@@ -225,12 +227,28 @@ fn what_an_operator_has_released_is_not_held_by_the_next_flood() {
     world.turn(None, &Event::HeldMoved { source: ehr(), word: Word::Release, ids });
     world.pass(minutes(0));
     world.now += minutes(1);
-    for id in 100..120 {
-        world.hear(of_another(id, booked));
-    }
+    hear(&mut world, 100..120);
     world.settle();
     assert_eq!((world.sent.len(), gate(&world).held), (20, 20));
     assert_eq!(world.tasks.len(), 2, "each closing is told");
+}
+
+#[test]
+fn discarding_a_flood_leaves_what_was_released_before_it() {
+    let mut world = World::with_rules(guarded(10));
+    // 23:00 in New York: what is released waits for the morning.
+    world.now = utc("2026-12-02T04:00:00Z");
+    hear(&mut world, 0..20);
+    world.settle();
+    say(&mut world, Word::Release);
+    world.now += minutes(1);
+    hear(&mut world, 100..120);
+    world.settle();
+    say(&mut world, Word::Discard);
+    world.pass(hours(12));
+    let texted: BTreeSet<_> = world.sent.iter().map(|sent| sent.to.clone()).collect();
+    let released: BTreeSet<_> = (0..20).map(|id| phone(&format!("+1415555{id:04}"))).collect();
+    assert_eq!(texted, released);
 }
 
 #[test]
@@ -239,9 +257,7 @@ fn a_gate_that_has_closed_again_keeps_what_it_holds() {
     world.settle();
     world.turn(None, &Event::GateOpened { source: ehr(), word: Word::Discard });
     world.now += minutes(1);
-    for id in 100..120 {
-        world.hear(of_another(id, booked));
-    }
+    hear(&mut world, 100..120);
     world.settle();
     let ids = held(&world);
     let reasons = world.turn(None, &Event::HeldMoved { source: ehr(), word: Word::Discard, ids });

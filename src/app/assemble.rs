@@ -235,5 +235,7 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
         segments_per_second: settings.sms.segments_per_second,
         parallel: settings.sms.parallel,
         allow_only: settings.sms.allow_only.clone(),
+        // The other backends have no queue.
+        validity: settings.twilio.as_ref().map_or(Duration::MAX, |twilio| twilio.validity),
     }
 }

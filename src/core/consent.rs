@@ -10,6 +10,7 @@ use super::contact::{ConsentCause, Contact, Programme};
 use super::conversation::OPTED_OUT_WITHIN;
 use super::delivery::{Outgoing, State};
 use super::effect::{About, Effect, Planned, Sms, TextKind, WriteBack};
+use super::gate;
 use super::hours::Hours;
 use super::local_time::Zone;
 use super::phone::PhoneNumber;
@@ -91,6 +92,9 @@ pub fn withdraw_texts(contact: &Contact, scene: &Scene, decision: &mut Decision)
         }
         let subject = sms.about.first().map(|about| about.appointment.clone());
         decision.explain(subject, "SEND", Reason::OptedOut);
+        if row.state == State::Held {
+            gate::let_go(row, scene, decision);
+        }
         decision.outbox.push(Outgoing { state: State::Void, ..row.clone() });
     }
 }

@@ -237,7 +237,7 @@ pub fn count(claim: &Claim, scene: &Scene, rules: &Rules, now: Timestamp, decisi
         return;
     }
     let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let mut gate = scene.gate(source);
+    let mut gate = decision.take_gate(source, scene);
     gate.count(whole(texts), whole(past), now);
     if gate.closed.is_none() {
         close(&mut gate, limit, scene, now, decision);
@@ -285,7 +285,10 @@ fn close(gate: &mut Gate, limit: Limit, scene: &Scene, now: Timestamp, decision:
         note: Phi::new(note),
         at: now,
     });
-    gate.closed = Some(Closed { since: now, from: now - limit.within, because, task });
+    // What was planned before an operator let the last flood go is not part of this one.
+    let let_go_until = gate.released.map(|until| until + TimeDelta::milliseconds(1));
+    let from = let_go_until.map_or(now - limit.within, |after| after.max(now - limit.within));
+    gate.closed = Some(Closed { since: now, from, because, task });
 }
 
 /// Why a notice that is about to be sent is not, by its source's gate.
@@ -402,8 +405,20 @@ fn forget(row: &Outgoing, scene: &Scene, decision: &mut Decision) {
 pub fn left(before: &Outgoing, scene: &Scene, decision: &mut Decision) {
     let is_held = before.state == State::Held;
     let stays = decision.outbox.iter().any(|row| row.id == before.id && row.state == State::Held);
-    let Some(source) = gate_of(before).filter(|_| is_held && !stays) else { return };
-    let mut gate = scene.gate(&source);
+    // Written twice, it was withdrawn by the same turn and is counted.
+    let times = decision.outbox.iter().filter(|row| row.id == before.id).count();
+    if is_held && !stays && times <= 1 {
+        let_go(before, scene, decision);
+    }
+}
+
+/// Counts a text that its source's gate holds no longer.
+pub fn let_go(before: &Outgoing, scene: &Scene, decision: &mut Decision) {
+    // A gate that is not at hand would be written as one that knows of nothing.
+    let Some(source) = gate_of(before).filter(|source| scene.gates.contains_key(source)) else {
+        return;
+    };
+    let mut gate = decision.take_gate(&source, scene);
     gate.held = gate.held.saturating_sub(1);
     decision.gates.push(gate);
 }

@@ -98,6 +98,16 @@ impl Decision {
         };
         self.appointments.get_mut(index)
     }
+
+    /// Takes out the gate of a source as this decision writes it so far, at first from the scene. It
+    /// has to be put back, so that there is one row a source.
+    #[must_use]
+    pub fn take_gate(&mut self, source: &SourceName, scene: &Scene) -> Gate {
+        match self.gates.iter().position(|gate| gate.source == *source) {
+            Some(index) => self.gates.remove(index),
+            None => scene.gate(source),
+        }
+    }
 }
 
 impl Scene {

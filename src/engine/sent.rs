@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::batch::Error;
 use super::rows;
-use super::view::View;
+use super::view::{SCANNED_MAX, View};
 use crate::clock::Timestamp;
 use crate::core::delivery::Outgoing;
 use crate::core::effect::Effect;
@@ -15,6 +15,7 @@ use crate::store::{Order, Table};
 
 impl View {
     /// The provider's ids of the texts to a phone that were planned since then, but for one row's.
+    /// `None` if there are more rows than are looked through.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -23,8 +24,9 @@ impl View {
         phone: &PhoneNumber,
         since: Timestamp,
         except: &OutboxId,
-    ) -> Result<BTreeSet<String>, Error> {
+    ) -> Result<Option<BTreeSet<String>>, Error> {
         let mut owned = BTreeSet::new();
+        let (mut looked_at, mut has_ended) = (0_usize, false);
         // Ids begin with the time, so the table is in order of time.
         self.scan(Table::Outbox, Order::Descending, |_, row| {
             let row: Outgoing = rows::decode(Table::Outbox, &row.value)?;
@@ -33,8 +35,11 @@ impl View {
                 owned.extend(row.tries.lost);
                 owned.extend(row.provider_id);
             }
-            Ok(row.created_at >= since)
+            looked_at += 1;
+            has_ended = row.created_at < since;
+            Ok(!has_ended)
         })?;
-        Ok(owned)
+        let is_whole = has_ended || looked_at < SCANNED_MAX;
+        Ok(is_whole.then_some(owned))
     }
 }

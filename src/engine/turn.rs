@@ -352,9 +352,11 @@ fn add_contact(batch: &mut Batch<'_>, scene: &mut Scene, phone: &PhoneNumber) ->
         add_appointment(batch, scene, key)?;
     }
     for id in &contact.waiting {
-        if let Some(row) = batch.outgoing(id)? {
-            scene.outbox.insert(id.clone(), row);
+        let Some(row) = batch.outgoing(id)? else { continue };
+        if let (State::Held, Some(source)) = (row.state, gate_of(&row)) {
+            desk::add_gate(batch, scene, &source)?;
         }
+        scene.outbox.insert(id.clone(), row);
     }
     scene.contacts.insert(phone.clone(), contact);
     Ok(())

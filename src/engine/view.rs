@@ -21,7 +21,7 @@ use crate::core::phone::PhoneNumber;
 use crate::store::{Key, Order, Range, Row, Store, Table};
 
 /// How many rows one query looks at; more is asked for by narrowing it.
-const SCANNED_MAX: usize = 200_000;
+pub(super) const SCANNED_MAX: usize = 200_000;
 /// How many rows are read at a time.
 const PAGE: usize = 500;
 

@@ -107,8 +107,7 @@ async fn move_held(context: &Context, source: &SourceName, word: Word) -> Respon
             });
             return Json(answer).into_response();
         }
-        let count = rows.len();
-        let event = Event::HeldMoved { source: source.clone(), word, ids: rows };
+        let event = Event::HeldMoved { source: source.clone(), word, ids: rows.clone() };
         let Answer::Decided { outcomes, .. } = context.handle.act(event).await else {
             return not_stored();
         };
@@ -116,11 +115,18 @@ async fn move_held(context: &Context, source: &SourceName, word: Word) -> Respon
             return closed_again();
         }
         if outcomes.iter().any(|outcome| outcome.because == Reason::NothingChanged) {
+            // Another operator may have moved them in between.
+            match held(context, source, None, MOVED_MAX).await {
+                Ok(left) if left != rows => continue,
+                Ok(_) => {}
+                Err(refusal) => return refusal,
+            }
             // What the index names is not held: going on would not end.
             let detail = "the index of held texts names what is not held; see store verify";
             return problem(StatusCode::INTERNAL_SERVER_ERROR, detail, None);
         }
-        moved += count;
+        let is_move = |because| matches!(because, &Reason::Released | &Reason::Discarded);
+        moved += outcomes.iter().filter(|outcome| is_move(&outcome.because)).count();
     }
 }
 

@@ -4,6 +4,7 @@
 //! restarted is found here. A text that is known already is known by its id.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -24,6 +25,9 @@ use crate::sms::webhook::InboundSms;
 const FIRST_LOOK: TimeDelta = TimeDelta::hours(24);
 /// How far each look overlaps the one before.
 const OVERLAP: TimeDelta = TimeDelta::hours(1);
+/// How old a text is at least that a runner takes from the list: the webhook of a younger one may be
+/// under way, and tells more of it. The overlap has it in the next look.
+const SETTLED: TimeDelta = TimeDelta::minutes(2);
 
 /// Reads the list of inbound texts from time to time.
 #[derive(Debug)]
@@ -32,13 +36,15 @@ pub struct Poller {
     every: Duration,
     handle: Handle,
     clock: Clock,
+    /// The numbers by which a messaging service was seen to send.
+    pool: Mutex<BTreeSet<PhoneNumber>>,
 }
 
 impl Poller {
     /// Prepares a poller of the texts to the account's sender.
     #[must_use]
     pub const fn new(twilio: Twilio, every: Duration, handle: Handle, clock: Clock) -> Self {
-        Self { twilio, every, handle, clock }
+        Self { twilio, every, handle, clock, pool: Mutex::new(BTreeSet::new()) }
     }
 
     /// Looks until told to stop.
@@ -46,7 +52,7 @@ impl Poller {
         let mut since = self.clock.now() - FIRST_LOOK;
         loop {
             let now = self.clock.now();
-            if self.look(since).await {
+            if self.look(since, SETTLED).await {
                 since = now - OVERLAP;
             }
             tokio::select! {
@@ -56,8 +62,10 @@ impl Poller {
         }
     }
 
-    /// Hands in what came since; returns whether the list could be read.
-    pub async fn look(&self, since: Timestamp) -> bool {
+    /// Hands in what came since, but for what is not so old yet as `settled`; returns whether all of
+    /// the list could be read, and told which texts are ours.
+    pub async fn look(&self, since: Timestamp, settled: TimeDelta) -> bool {
+        let until = self.clock.now() - settled;
         let rows = match self.twilio.list_since(self.twilio.sender().address(), since).await {
             Ok(rows) => rows,
             Err(refusal) => {
@@ -65,16 +73,18 @@ impl Poller {
                 return false;
             }
         };
-        if rows.len() >= SINCE_ROWS_MAX {
+        let is_cut = rows.len() >= SINCE_ROWS_MAX;
+        if is_cut {
             warn!(
                 rows = rows.len(),
                 "Twilio's list is too long; its oldest texts were not looked at"
             );
         }
-        let pool = pool(&rows, self.twilio.sender());
+        let pool = self.learn(&rows);
         let mut found = 0;
         // The list is newest first; a conversation is read in its own order.
-        for row in rows.iter().rev().filter(|row| is_to(row, self.twilio.sender(), &pool)) {
+        let ours = rows.iter().rev().filter(|row| is_to(row, self.twilio.sender(), &pool));
+        for row in ours.filter(|row| row.created_at.is_none_or(|at| at <= until)) {
             let Ok(sms) = InboundSms::from_row(row) else { continue };
             if receive(&self.handle, sms).await.is_err() {
                 return false;
@@ -86,7 +96,17 @@ impl Poller {
         } else {
             debug!("Twilio's list shows no text");
         }
-        true
+        // Without a number of ours a service's replies cannot be told from others': they are looked
+        // at again when one is known.
+        let is_blind = self.twilio.sender().address().is_none() && pool.is_empty();
+        !is_cut && !is_blind
+    }
+
+    /// Adds the numbers that were seen to be ours to those of earlier looks.
+    fn learn(&self, rows: &[MessageRow]) -> BTreeSet<PhoneNumber> {
+        let mut known = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(pool(rows, self.twilio.sender()));
+        known.clone()
     }
 }
 

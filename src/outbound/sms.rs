@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ pub struct Options {
     pub parallel: usize,
     /// Only these numbers are texted; empty is all.
     pub allow_only: Vec<PhoneNumber>,
+    /// How long the provider may hold a text in its queue.
+    pub validity: Duration,
 }
 
 /// The lane of texts.
@@ -213,7 +216,8 @@ impl SmsLane {
         let Some(body) = &sms.body else { return refused(Failure::Permanent, "no_body") };
         let allow = &self.options.allow_only;
         if !allow.is_empty() && !allow.contains(&sms.to) {
-            return refused(Failure::Permanent, "not_in_allow_only");
+            // So it is meant to be: nobody needs a task for each patient of a trial.
+            return refused(Failure::Forbidden, "not_in_allow_only");
         }
         match &self.backend {
             Backend::Twilio(twilio) => self.send_by(twilio, row, sms, body).await,
@@ -252,8 +256,8 @@ impl SmsLane {
         let message = OutboxTag::new(row.id.as_str(), row.attempts)
             .and_then(|tag| CreateMessage::new(sms.to.clone(), body.clone(), tag));
         let Ok(message) = message else { return refused(Failure::Permanent, "request") };
-        let left = (row.not_after - self.clock.now()).to_std().unwrap_or_default();
-        let outcome = twilio.create(&message.valid_for(left)).await;
+        let valid_for = valid_for(row, self.options.validity, self.clock.now());
+        let outcome = twilio.create(&message.valid_for(valid_for)).await;
         self.note(&outcome, sms);
         report_of(outcome)
     }
@@ -310,27 +314,35 @@ impl SmsLane {
                 return Report::InDoubt { code: "list".to_owned() };
             }
         };
+        let is_known = |sid: &str| {
+            row.provider_id.as_deref() == Some(sid) || row.tries.lost.iter().any(|lost| lost == sid)
+        };
+        let alike = found.iter().filter(|message| is_it(message, row, sms));
+        let sids = alike.map(|message| message.sid.as_str()).filter(|sid| !is_known(sid));
+        let candidates: Vec<String> = sids.map(str::to_owned).collect();
+        if candidates.is_empty() {
+            return Report::NoTrace;
+        }
+        let Some(owned) = self.owned_messages(row, sms).await else {
+            return Report::InDoubt { code: "outbox".to_owned() };
+        };
+        let free = candidates.into_iter().find(|sid| !owned.contains(sid));
+        free.map_or(Report::NoTrace, |id| Report::Accepted { id })
+    }
+
+    /// The provider's ids of the phone's other texts, if they could all be looked through.
+    async fn owned_messages(&self, row: &Outgoing, sms: &Sms) -> Option<BTreeSet<String>> {
         let since = row.tries.claimed_at.unwrap_or(row.created_at) - PLANNED_WITHIN;
-        let owned = match self.handle.view().owned_messages(&sms.to, since, &row.id) {
-            Ok(owned) => owned,
-            Err(problem) => {
-                warn!(error = %problem, "The outbox cannot be read");
-                return Report::InDoubt { code: "outbox".to_owned() };
-            }
-        };
-        let is_free = |message: &&MessageRow| {
-            let sid = message.sid.as_str();
-            row.provider_id.as_deref() != Some(sid)
-                && !row.tries.lost.iter().any(|lost| lost == sid)
-                && !owned.contains(sid)
-        };
-        found
-            .iter()
-            .filter(is_free)
-            .find(|message| is_it(message, row, sms))
-            .map_or(Report::NoTrace, |message| Report::Accepted {
-                id: message.sid.as_str().to_owned(),
-            })
+        let (view, to, id) = (self.handle.view(), sms.to.clone(), row.id.clone());
+        // It may look through the texts of a week.
+        let scan = tokio::task::spawn_blocking(move || view.owned_messages(&to, since, &id));
+        match scan.await {
+            Ok(Ok(Some(owned))) => return Some(owned),
+            Ok(Ok(None)) => warn!("The outbox is too long to be looked through"),
+            Ok(Err(problem)) => warn!(error = %problem, "The outbox cannot be read"),
+            Err(_) => warn!("The outbox cannot be read"),
+        }
+        None
     }
 }
 
@@ -349,6 +361,11 @@ fn segments(row: &Outgoing) -> u32 {
     sms.body
         .as_ref()
         .map_or(1, |body| u32::try_from(Segments::of(body.expose()).count.max(1)).unwrap_or(1))
+}
+
+/// How long the provider may hold a text: as long as it is of use, and not longer than is set.
+fn valid_for(row: &Outgoing, validity: Duration, now: Timestamp) -> Duration {
+    (row.not_after - now).to_std().unwrap_or_default().min(validity)
 }
 
 /// Whether a message at the provider is this row's text.

@@ -79,3 +79,12 @@ fn only_what_is_known_to_pass_is_tried_again() {
         assert_eq!(again, expected, "{class:?}");
     }
 }
+
+#[test]
+fn a_text_is_held_in_no_queue_longer_than_is_set_nor_than_it_is_of_use() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let lasts = |now| valid_for(&row(), hours(4), at(now));
+    assert_eq!(lasts("2026-12-01T18:00:00Z"), hours(4));
+    assert_eq!(lasts("2026-12-02T16:00:00Z"), hours(2));
+    assert_eq!(lasts("2026-12-02T19:00:00Z"), Duration::ZERO);
+}

@@ -138,7 +138,9 @@ const fn built_in(code: u32) -> Option<Class> {
     Some(match code {
         21610 => Class::OptedOut,
         21211 | 21217 | 21421 | 21614 | 30005 | 30006 => Class::BadNumber,
-        21612 | 30004 => Class::Unroutable,
+        // No permission for the number's country, or a trial account that does not know the number: so
+        // it is with this number, and other texts pass.
+        21408 | 21608 | 21612 | 30004 => Class::Unroutable,
         30003 | 30008 | 30017 | 30022 | 30410 | 30450 => Class::TransientDelivery,
         20429 | 14107 => Class::ThrottleNow,
         21611 | 30001 => Class::ThrottleQueue,
@@ -148,9 +150,10 @@ const fn built_in(code: u32) -> Option<Class> {
         | 20006
         | 20404
         | 21212
-        | 21408
         | 21603
-        | 21606..=21609
+        | 21606
+        | 21607
+        | 21609
         | 21701..=21705
         | 21710..=21712
         | 30002
@@ -185,7 +188,9 @@ mod tests {
             (401, None, Class::Config),
             (404, None, Class::Config),
             (302, None, Class::Config),
-            (400, Some(21608), Class::Config),
+            (400, Some(21606), Class::Config),
+            (400, Some(21408), Class::Unroutable),
+            (400, Some(21608), Class::Unroutable),
             (400, Some(35118), Class::Config),
             (400, Some(21617), Class::Content),
             (400, Some(30610), Class::Policy),

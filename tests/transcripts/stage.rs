@@ -250,7 +250,11 @@ impl Stage {
         let handle = running.handle.clone();
         let poller = Poller::new(twilio, Duration::MAX, handle, self.clock.clone());
         let since = self.clock.now() - chrono::TimeDelta::hours(1);
-        if self.run(poller.look(since)) { Ok(()) } else { Err("the list was not read".to_owned()) }
+        if self.run(poller.look(since, chrono::TimeDelta::zero())) {
+            Ok(())
+        } else {
+            Err("the list was not read".to_owned())
+        }
     }
 
     /// Looks until nothing is under way; a daemon that was to crash has crashed then.

@@ -300,7 +300,7 @@ async fn magic_numbers_are_refused_as_by_test_credentials() {
     let to = [
         ("+15005550001", Class::BadNumber, 21211),
         ("+15005550002", Class::Unroutable, 21612),
-        ("+15005550003", Class::Config, 21408),
+        ("+15005550003", Class::Unroutable, 21408),
         ("+15005550004", Class::OptedOut, 21610),
         ("+15005550009", Class::BadNumber, 21614),
         ("+14150550123", Class::BadNumber, 21211),
