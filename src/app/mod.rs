@@ -254,6 +254,7 @@ impl App {
             token: self.token.clone(),
             metrics_token: self.settings.metrics.token.clone(),
             body_bytes_max: self.settings.http.body_bytes_max,
+            region: self.settings.region,
             clock: self.clock,
         };
         let stop = tasks.stop_token();

@@ -55,8 +55,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn parse(phone: &str) -> Result<PhoneNumber, Failure> {
-    let parsed = PhoneNumber::parse(phone, Region::US);
+fn parse(phone: &str, region: Region) -> Result<PhoneNumber, Failure> {
+    let parsed = PhoneNumber::parse(phone, region);
     parsed.map_err(|_| Failure::Usage("this is no phone number".to_owned()))
 }
 
@@ -66,8 +66,8 @@ fn path(phone: &PhoneNumber) -> String {
 }
 
 fn show(phone: &str, format: Format, config: &Config) -> Result<(), Failure> {
-    let phone = parse(phone)?;
     let settings = load(config)?;
+    let phone = parse(phone, settings.region)?;
     let row = block_on(async {
         match target(&settings).await? {
             Target::Daemon(client) => client.get(&path(&phone), &()).await,
@@ -87,10 +87,10 @@ fn show(phone: &str, format: Format, config: &Config) -> Result<(), Failure> {
 }
 
 fn set(which: &Which, opted_out: bool) -> Result<(), Failure> {
-    let phone = parse(&which.phone)?;
+    let settings = load(&which.config)?;
+    let phone = parse(&which.phone, settings.region)?;
     let name = which.programme.as_deref();
     let programme = Programme::ALL.into_iter().find(|known| Some(known.name()) == name);
-    let settings = load(&which.config)?;
     block_on(async {
         let Target::Daemon(client) = target(&settings).await? else {
             let advice = "consent needs the daemon to be running: it keeps what patients said";

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             known.join(", ")
         )));
     };
-    let narrowing = Narrowing {
+    let mut narrowing = Narrowing {
         patient: arguments.patient.clone(),
         phone: arguments.phone.clone(),
         appointment: arguments.appointment.clone(),
@@ -58,10 +58,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         status: arguments.status.clone(),
         limit: arguments.limit,
     };
-    let filter = narrowing
-        .filter(Clock::system().now())
-        .map_err(|bad| Failure::Usage(format!("--{bad}")))?;
     let settings = load(&arguments.config)?;
+    let filter = narrowing
+        .filter(Clock::system().now(), settings.region)
+        .map_err(|bad| Failure::Usage(format!("--{bad}")))?;
+    subject
+        .check(&filter)
+        .map_err(|unknown| Failure::Usage(format!("--{} {unknown}", unknown.field)))?;
+    // The daemon reads it as these settings do.
+    narrowing.phone = filter.phone.as_ref().map(|phone| phone.as_str().to_owned());
     let rows = block_on(async {
         match target(&settings).await? {
             Target::Daemon(client) => {

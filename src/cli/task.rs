@@ -69,10 +69,10 @@ fn list(status: Option<&str>, format: Format, config: &Config) -> Result<(), Fai
         limit: Some(api::LIMIT_MAX),
         ..Narrowing::default()
     };
-    let filter = narrowing
-        .filter(Clock::system().now())
-        .map_err(|bad| Failure::Usage(format!("--{bad}")))?;
     let settings = load(config)?;
+    let filter = narrowing
+        .filter(Clock::system().now(), settings.region)
+        .map_err(|bad| Failure::Usage(format!("--{bad}")))?;
     let rows = block_on(async {
         match target(&settings).await? {
             Target::Daemon(client) => Ok(out::list(client.get("/tasks", &narrowing).await?)),

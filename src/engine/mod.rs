@@ -9,6 +9,7 @@ pub mod batch;
 pub mod desk;
 mod handle;
 mod input;
+pub mod narrow;
 pub mod queue;
 pub mod recorded;
 pub mod render;

@@ -1,11 +1,13 @@
 //! The reading side of what operators look after: tasks, gates of the flood guard, consent.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::batch::Error;
 use super::desk::Pending;
+use super::narrow::Named;
 use super::render::{consent_json, ticket_json};
 use super::rows;
 use super::view::{Filter, View};
@@ -37,18 +39,30 @@ impl View {
     /// Tasks by a filter, the urgent ones first, then the newest; without a status those that nobody
     /// is done with.
     pub(super) fn tasks(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
-        let mut found = Vec::new();
-        self.scan(Table::Task, Order::Descending, |key, row| {
-            let Some(id) = rows::task_of(key) else { return Ok(true) };
-            let ticket: Ticket = rows::decode(Table::Task, &row.value)?;
-            if is_wanted(&ticket, filter) {
-                found.push((id, ticket));
+        let named = self.named(filter)?;
+        let mut found = BTreeMap::new();
+        let mut add = |id: TaskId, ticket: Ticket| {
+            if is_wanted(&ticket, filter, named.as_ref()) {
+                found.insert((!ticket.task.kind.is_urgent(), Reverse(id)), ticket);
+            }
+        };
+        // What waits is found by the desk's index, however many newer ones are done.
+        self.scan(Table::Desk, Order::Ascending, |_, row| {
+            let pending: Pending = rows::decode(Table::Desk, &row.value)?;
+            if let Some(ticket) = self.ticket(pending.id)? {
+                add(pending.id, ticket);
             }
             Ok(true)
         })?;
-        found.sort_by_key(|(_, ticket)| !ticket.task.kind.is_urgent());
+        // Those that are done, and one that was opened again beside another about the same.
+        self.scan(Table::Task, Order::Descending, |key, row| {
+            if let Some(id) = rows::task_of(key) {
+                add(id, rows::decode(Table::Task, &row.value)?);
+            }
+            Ok(true)
+        })?;
         let rows = found.iter().take(filter.limit);
-        Ok(rows.map(|(id, ticket)| ticket_json(*id, ticket)).collect())
+        Ok(rows.map(|((_, Reverse(id)), ticket)| ticket_json(*id, ticket)).collect())
     }
 
     /// Reads a task.
@@ -197,14 +211,13 @@ impl View {
     }
 }
 
-fn is_wanted(ticket: &Ticket, filter: &Filter) -> bool {
+fn is_wanted(ticket: &Ticket, filter: &Filter, named: Option<&Named>) -> bool {
     let task = &ticket.task;
-    let is_named = |name: &String| {
-        let mut about = ticket.notes.iter().filter_map(|note| note.appointment.as_ref());
-        let names = |key: &str| key == name || key.ends_with(&format!("/{name}"));
-        task.appointment.as_ref().is_some_and(|key| names(key.as_str()))
-            || about.any(|key| names(key.as_str()))
-    };
+    let mut about = task
+        .appointment
+        .iter()
+        .chain(ticket.notes.iter().filter_map(|note| note.appointment.as_ref()));
+    let is_named = named.is_none_or(|named| about.any(|key| named.has(key)));
     let is_status = match filter.status.as_deref() {
         None => ticket.state != TaskState::Done,
         Some("all") => true,
@@ -213,7 +226,7 @@ fn is_wanted(ticket: &Ticket, filter: &Filter) -> bool {
     let checks = [
         is_status,
         filter.phone.is_none() || filter.phone == task.phone,
-        filter.appointment.as_ref().is_none_or(is_named),
+        is_named,
         filter.since.is_none_or(|since| task.at >= since),
         filter.until.is_none_or(|until| task.at <= until),
     ];

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::batch::Error;
+use super::narrow::Named;
 use super::render::{appointment_json, entry_json, joined, outgoing_json};
 use super::rows::{self, Cause, Entry, Filed, Lane};
 use crate::clock::Timestamp;
@@ -311,6 +312,9 @@ impl View {
             if filter.until.zip(at).is_some_and(|(until, at)| at > until) {
                 return Ok(false);
             }
+            if filter.since.zip(at).is_some_and(|(since, at)| at < since) {
+                return Ok(true);
+            }
             let Some(row) = self.store.get(&rows::appointment(&name)?)? else { return Ok(true) };
             let row: Appointment = rows::decode(Table::Appointment, &row.value)?;
             if is_wanted(&row, &Filter { since: None, until: None, ..filter.clone() }) {
@@ -327,6 +331,7 @@ impl View {
     }
 
     fn outbox(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
+        let named = self.named(filter)?;
         let mut found = Vec::new();
         self.scan(Table::Outbox, Order::Descending, |_, row| {
             let row: Outgoing = rows::decode(Table::Outbox, &row.value)?;
@@ -334,7 +339,7 @@ impl View {
                 filter.status.as_deref().is_none_or(|status| row.state.name() == status),
                 filter.since.is_none_or(|since| row.created_at >= since),
                 filter.until.is_none_or(|until| row.created_at <= until),
-                is_about(&row, filter),
+                is_about(&row, filter.phone.as_ref(), named.as_ref()),
             ];
             if wanted.into_iter().all(|holds| holds) {
                 found.push(outgoing_json(&row));
@@ -366,7 +371,7 @@ fn is_from(entry: &Entry, phone: Option<&PhoneNumber>) -> bool {
     matches!(&entry.cause, Cause::Reply { from, .. } if Some(from) == phone)
 }
 
-fn is_wanted(row: &Appointment, filter: &Filter) -> bool {
+pub(super) fn is_wanted(row: &Appointment, filter: &Filter) -> bool {
     let starts = row.start.as_ref().map(|start| start.instant);
     let checks = [
         filter.patient.as_ref().is_none_or(|id| {
@@ -383,24 +388,16 @@ fn is_wanted(row: &Appointment, filter: &Filter) -> bool {
     checks.into_iter().all(|holds| holds)
 }
 
-fn is_about(row: &Outgoing, filter: &Filter) -> bool {
-    let names = |wanted: &String, key: &AppointmentKey| {
-        key.as_str() == wanted || key.as_str().ends_with(&format!("/{wanted}"))
-    };
+fn is_about(row: &Outgoing, phone: Option<&PhoneNumber>, named: Option<&Named>) -> bool {
+    let is_named = |key: &AppointmentKey| named.is_none_or(|named| named.has(key));
     match &row.effect {
         Effect::SendSms(sms) => {
-            filter.phone.as_ref().is_none_or(|phone| sms.to == *phone)
-                && filter.appointment.as_ref().is_none_or(|wanted| {
-                    sms.about.iter().any(|about| names(wanted, &about.appointment))
-                })
+            phone.is_none_or(|phone| sms.to == *phone)
+                && (named.is_none() || sms.about.iter().any(|about| is_named(&about.appointment)))
         }
-        Effect::ReadFhir(_) => filter.phone.is_none() && filter.appointment.is_none(),
+        Effect::ReadFhir(_) => phone.is_none() && named.is_none(),
         Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            filter.phone.is_none()
-                && filter
-                    .appointment
-                    .as_ref()
-                    .is_none_or(|wanted| names(wanted, &write_back.appointment))
+            phone.is_none() && is_named(&write_back.appointment)
         }
     }
 }

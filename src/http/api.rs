@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -69,12 +70,12 @@ pub struct BadNarrowing {
 }
 
 impl Narrowing {
-    /// Reads the parts.
+    /// Reads the parts; a phone without a country is one of `region`.
     ///
     /// # Errors
     /// The first that cannot be read.
-    pub fn filter(&self, now: Timestamp) -> Result<Filter, BadNarrowing> {
-        let phone = self.phone.as_deref().map(|text| PhoneNumber::parse(text, Region::US));
+    pub fn filter(&self, now: Timestamp, region: Region) -> Result<Filter, BadNarrowing> {
+        let phone = self.phone.as_deref().map(|text| PhoneNumber::parse(text, region));
         let phone = phone
             .transpose()
             .map_err(|_| BadNarrowing { field: "phone", problem: "is no phone number" })?;
@@ -177,6 +178,11 @@ async fn guarded(State(context): State<Context>, request: Request, next: Next) -
     answer
 }
 
+/// Why a body is no order, and how one is written.
+fn no_order(refusal: &JsonRejection, wanted: &str) -> Response {
+    problem(refusal.status(), wanted, Some("body"))
+}
+
 async fn description() -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (kind, include_str!("openapi.json")).into_response()
@@ -196,38 +202,56 @@ async fn read<T: Serialize + Send + 'static>(
 async fn query(
     State(context): State<Context>,
     Path(subject): Path<String>,
-    Query(narrowing): Query<Narrowing>,
+    narrowing: Result<Query<Narrowing>, QueryRejection>,
 ) -> Response {
     let Some(subject) = Subject::parse(&subject) else {
         return problem(StatusCode::NOT_FOUND, "there is no such subject", Some("subject"));
     };
-    answer(&context, subject, &narrowing).await
+    answer(&context, subject, narrowing).await
 }
 
 async fn list_tasks(
     State(context): State<Context>,
-    Query(narrowing): Query<Narrowing>,
+    narrowing: Result<Query<Narrowing>, QueryRejection>,
 ) -> Response {
-    answer(&context, Subject::Tasks, &narrowing).await
+    answer(&context, Subject::Tasks, narrowing).await
 }
 
-async fn answer(context: &Context, subject: Subject, narrowing: &Narrowing) -> Response {
-    let filter = match narrowing.filter(context.clock.now()) {
+async fn answer(
+    context: &Context,
+    subject: Subject,
+    narrowing: Result<Query<Narrowing>, QueryRejection>,
+) -> Response {
+    let Ok(Query(narrowing)) = narrowing else {
+        let detail = "write patient, phone, appointment, since, until, status and limit, each once";
+        return problem(StatusCode::BAD_REQUEST, detail, Some("query"));
+    };
+    let filter = match narrowing.filter(context.clock.now(), context.region) {
         Ok(filter) => filter,
         Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),
     };
+    if let Err(unknown) = subject.check(&filter) {
+        return problem(StatusCode::BAD_REQUEST, &unknown.to_string(), Some(unknown.field));
+    }
     let view = context.handle.view();
     read(move || view.query(subject, &filter).map_err(|error| error.to_string())).await
 }
 
-async fn recorded(State(context): State<Context>, Query(wanted): Query<Recorded>) -> Response {
+async fn recorded(
+    State(context): State<Context>,
+    wanted: Result<Query<Recorded>, QueryRejection>,
+) -> Response {
+    let Ok(Query(wanted)) = wanted else {
+        let detail = "write since, until, after and limit, each once";
+        return problem(StatusCode::BAD_REQUEST, detail, Some("query"));
+    };
     let narrowing = Narrowing {
         since: wanted.since,
         until: wanted.until,
         limit: wanted.limit,
         ..Narrowing::default()
     };
-    let filter = match narrowing.filter(context.clock.now()) {
+    let filter = match narrowing.filter(context.clock.now(), context.region) {
         Ok(filter) => filter,
         Err(bad) => return problem(StatusCode::BAD_REQUEST, bad.problem, Some(bad.field)),
     };
@@ -298,7 +322,14 @@ async fn map(
     }
 }
 
-async fn replay(State(context): State<Context>, Json(order): Json<Replay>) -> Response {
+async fn replay(
+    State(context): State<Context>,
+    order: Result<Json<Replay>, JsonRejection>,
+) -> Response {
+    let Json(order) = match order {
+        Ok(order) => order,
+        Err(refusal) => return no_order(&refusal, "write {\"ids\": [1], \"dry_run\": true}"),
+    };
     let mut rows = Vec::new();
     for id in &order.ids {
         rows.push(replay_one(&context, Seq(*id), &order).await);
@@ -371,7 +402,14 @@ pub struct Remind {
     pub appointment: String,
 }
 
-async fn remind(State(context): State<Context>, Json(order): Json<Remind>) -> Response {
+async fn remind(
+    State(context): State<Context>,
+    order: Result<Json<Remind>, JsonRejection>,
+) -> Response {
+    let Json(order) = match order {
+        Ok(order) => order,
+        Err(refusal) => return no_order(&refusal, "write {\"appointment\": \"10001\"}"),
+    };
     let view = context.handle.view();
     let name = order.appointment.clone();
     let known = tokio::task::spawn_blocking(move || view.appointment(&name)).await;
@@ -400,7 +438,14 @@ async fn verify(State(context): State<Context>) -> Response {
     read(move || store.verify().map(|report| report_json(&report)).map_err(|e| e.to_string())).await
 }
 
-async fn backup(State(context): State<Context>, Json(order): Json<BackupTo>) -> Response {
+async fn backup(
+    State(context): State<Context>,
+    order: Result<Json<BackupTo>, JsonRejection>,
+) -> Response {
+    let Json(order) = match order {
+        Ok(order) => order,
+        Err(refusal) => return no_order(&refusal, "write {\"file\": \"/var/backups/appointd\"}"),
+    };
     let store = Arc::clone(context.handle.store());
     read(move || {
         let backup = store.backup(&order.file).map_err(|error| error.to_string())?;

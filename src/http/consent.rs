@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Context, problem};
 use crate::core::contact::{Contact, Programme};
 use crate::core::event::Event;
-use crate::core::phone::{PhoneNumber, Region};
+use crate::core::phone::PhoneNumber;
 use crate::engine::Answer;
 use crate::engine::render::consent_json;
 
@@ -30,7 +30,7 @@ pub struct Order {
 
 /// What is known of a phone's consent; without a word it may be texted.
 pub(super) async fn show(State(context): State<Context>, Path(phone): Path<String>) -> Response {
-    match parse(&phone) {
+    match parse(&context, &phone) {
         Ok(phone) => known(&context, phone).await,
         Err(refusal) => refusal,
     }
@@ -42,7 +42,7 @@ pub(super) async fn set(
     Path(phone): Path<String>,
     order: Result<Json<Order>, JsonRejection>,
 ) -> Response {
-    let phone = match parse(&phone) {
+    let phone = match parse(&context, &phone) {
         Ok(phone) => phone,
         Err(refusal) => return refusal,
     };
@@ -60,8 +60,8 @@ pub(super) async fn set(
     }
 }
 
-fn parse(phone: &str) -> Result<PhoneNumber, Response> {
-    PhoneNumber::parse(phone, Region::US)
+fn parse(context: &Context, phone: &str) -> Result<PhoneNumber, Response> {
+    PhoneNumber::parse(phone, context.region)
         .map_err(|_| problem(StatusCode::UNPROCESSABLE_ENTITY, "is no phone number", Some("phone")))
 }
 

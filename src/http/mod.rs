@@ -31,6 +31,7 @@ use serve::Peer;
 pub use serve::serve;
 
 use crate::clock::{Clock, Stopwatch};
+use crate::core::phone::Region;
 use crate::engine::Handle;
 use crate::inbound::fhir::desk::Desk;
 use crate::inbound::fhir::notify::Endpoint;
@@ -67,6 +68,8 @@ pub struct Context {
     pub metrics_token: Option<Secret>,
     /// The largest body taken.
     pub body_bytes_max: usize,
+    /// How phone numbers without a country are read.
+    pub region: Region,
     /// The time.
     pub clock: Clock,
 }
@@ -83,6 +86,7 @@ pub fn router(context: Context) -> Router {
         .nest("/fhir", fhir::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", None) })
         .layer(DefaultBodyLimit::max(context.body_bytes_max))
+        .layer(middleware::map_response(told))
         .layer(middleware::from_fn_with_state(Arc::clone(&context.metrics), timed))
         .with_state(context)
 }
@@ -100,6 +104,32 @@ pub fn problem(status: StatusCode, detail: &str, field: Option<&str>) -> Respons
     }
     let kind = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, kind, body.to_string()).into_response()
+}
+
+/// Makes a problem of a refusal that says nothing of its own, or says it in plain text: a method that
+/// an address does not take, a body that is too long or of another kind.
+async fn told(answer: Response) -> Response {
+    let status = answer.status();
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !is_plain || !status.is_client_error() {
+        return answer;
+    }
+    let detail = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods, see Allow",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too long",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "write the body as application/json",
+        StatusCode::BAD_REQUEST => "the address or the body cannot be read",
+        _ => "the request cannot be carried out",
+    };
+    let mut told = problem(status, detail, None);
+    for (name, value) in answer.headers() {
+        let is_of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name);
+        if !is_of_body {
+            told.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    told
 }
 
 async fn timed(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {

@@ -67,6 +67,8 @@ use reader::{Desk, Section, read_root};
 pub struct Settings {
     /// What decisions depend on.
     pub rules: Rules,
+    /// How the practice writes phone numbers.
+    pub region: Region,
     /// Where everything is kept.
     pub store: Store,
     /// Webhooks, API, health, metrics and pages.
@@ -203,6 +205,7 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     let listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
     let destinations: Vec<Destination> = destinations.into_iter().flatten().collect();
     let ends = Ends { sources: &taken.names, destinations: &names, servers: &seen };
+    let region = head.region;
     let mut rules = rules(root, head, &ends, http.public_url.as_deref())?;
     rules.servers = fhir_servers.iter().map(FhirServer::rules).collect();
     let mappings = root.table("mappings", |section| {
@@ -214,6 +217,7 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         metrics: root.table("metrics", server::metrics),
         shutdown_grace: root.table("shutdown", server::shutdown_grace),
         rules,
+        region,
         store,
         http,
         listeners,

@@ -65,7 +65,7 @@ pub(super) fn each(
         ..Narrowing::default()
     };
     let filter = narrowing
-        .filter(Clock::system().now())
+        .filter(Clock::system().now(), settings.region)
         .map_err(|bad| Failure::Usage(format!("--{bad}")))?;
     let mut query = Recorded {
         since: filter.since.map(|at| at.to_rfc3339()),

@@ -38,6 +38,55 @@ const ASKED_WORDS: usize = 3;
 /// Words after which comes what the reply is for.
 const PURPOSE: [&str; 9] = ["to", "for", "if", "when", "para", "si", "cuando", "stop", "por"];
 
+/// Words that begin a condition, accents folded.
+const CONDITIONS: [&str; 5] = ["if", "when", "unless", "si", "cuando"];
+
+/// Words for coming to a visit, or staying away, accents folded.
+const COMING: [&str; 24] = [
+    "come",
+    "coming",
+    "came",
+    "make",
+    "attend",
+    "attending",
+    "arrive",
+    "miss",
+    "appointment",
+    "appt",
+    "visit",
+    "venir",
+    "viene",
+    "vendra",
+    "puede",
+    "pueda",
+    "asistir",
+    "asiste",
+    "asistira",
+    "acudir",
+    "acude",
+    "llegar",
+    "cita",
+    "visita",
+];
+
+/// Words that say no, accents folded.
+const NOT: [&str; 11] = [
+    "can't",
+    "can\u{2019}t",
+    "cant",
+    "cannot",
+    "won't",
+    "won\u{2019}t",
+    "unable",
+    "not",
+    "no",
+    "miss",
+    "canceling",
+];
+
+/// How many words after an opt-out word belong to it.
+const CLAUSE_WORDS: usize = 8;
+
 /// A word of a text.
 #[derive(Debug, Clone)]
 struct Word {
@@ -71,10 +120,13 @@ pub fn carrier_word(text: &str) -> Option<String> {
 fn is_asked_for(words: &[Word], at: usize, word: &Word) -> bool {
     let small = word.small.as_str();
     if small == "stop" {
-        return stops_a_visit(words, at);
+        return stops_a_visit(words, at) || is_for_who_stays_away(words, at, word);
     }
     if !OPT_OUT.contains(&small) {
         return false;
+    }
+    if ENDS_TEXTS.contains(&small) && is_for_who_stays_away(words, at, word) {
+        return true;
     }
     if LOUD.contains(&word.plain.as_str()) {
         return true;
@@ -117,6 +169,37 @@ fn stops_a_visit(words: &[Word], at: usize) -> bool {
     let visit = ["appointment", "appt", "visit", "cita", "visita", "it", "cancelarla"];
     let names_visit = after.iter().skip(2).any(|word| visit.contains(word));
     calls_off && names_visit || matches!(after.as_slice(), ["para", "cancelarla", ..])
+}
+
+/// Whether it is told as the answer of who does not come: "STOP if you can't come", "Can't come? STOP".
+fn is_for_who_stays_away(words: &[Word], at: usize, word: &Word) -> bool {
+    let is_loud = word.plain.chars().all(|c| !c.is_lowercase());
+    if !(is_loud || word.is_quoted || is_named_by_verb(words, at)) {
+        return false;
+    }
+    let own = sentence(words, at);
+    let after: &[Word] = if word.ends { &[] } else { words.get(at + 1..).unwrap_or_default() };
+    let end = after.iter().position(|word| word.ends).map_or(after.len(), |end| end + 1);
+    let after = after.get(..end.min(CLAUSE_WORDS)).unwrap_or_default();
+    let next = after.first().map(|word| word.small.as_str());
+    if next.is_some_and(|next| CONDITIONS.contains(&next)) {
+        return is_about_coming(after);
+    }
+    // "STOP to end texts": what it is for is said behind it.
+    let is_explained = next.is_some_and(|next| PURPOSE.contains(&next) && next != "stop")
+        || after.iter().any(|word| is_about_texts(&word.small));
+    if is_explained {
+        return false;
+    }
+    let begins = own.first().is_some_and(|first| CONDITIONS.contains(&first.small.as_str()));
+    let start = words.get(..at).unwrap_or_default().iter().rposition(|word| word.ends);
+    let asked = start.map(|end| sentence(words, end)).unwrap_or_default();
+    let is_answer = asked.iter().any(|word| NOT.contains(&word.small.as_str()));
+    (begins && is_about_coming(own)) || (is_answer && is_about_coming(asked))
+}
+
+fn is_about_coming(words: &[Word]) -> bool {
+    words.iter().any(|word| COMING.contains(&word.small.as_str()))
 }
 
 fn is_about_texts(word: &str) -> bool {
@@ -194,6 +277,17 @@ mod tests {
             "Reply STOP to cancel your appointment",
             "Responda STOP para cancelar la cita",
             "(CANCEL)",
+            "Reply STOP if you can't come",
+            "Reply STOP when you cannot make it.",
+            "Responda STOP si no puede venir",
+            "Responda \u{ab}stop\u{bb} cuando no pueda asistir a la cita",
+            "Reply UNSUBSCRIBE if you can't make it",
+            "Can't come? UNSUBSCRIBE / STOPALL",
+            "Can\u{2019}t come? Reply STOP.",
+            "Can't make it? Text STOPALL",
+            "\u{bf}No puede venir? STOP",
+            "If you can't come, reply STOP.",
+            "Si no puede venir, responda OPTOUT",
         ] {
             assert!(carrier_word(text).is_some(), "{text}");
         }
@@ -211,6 +305,13 @@ mod tests {
             "We will text you before the end of the week.",
             "Reply UNSUBSCRIBE to end texts",
             "Reply with its number, or ALL.",
+            "Reply X if you can't come, STOP to end texts.",
+            "Can't come? Reply X. STOP to end texts.",
+            "Can't come? Reply X, STOP to end texts.",
+            "If you can't come, reply X. Reply STOP to opt out.",
+            "If you can't come, please stop by or call.",
+            "R para cambiarla, X si no puede venir, STOP para no recibir mensajes.",
+            "Please come early. Text STOP, and texts end.",
             "",
             ", / -- \" '",
         ] {

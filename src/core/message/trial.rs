@@ -1,6 +1,8 @@
 //! Templates are tried when they are read: what fails only when it is rendered (a filter, a loop
 //! without end, a name that may be missing, a text without its sender) must not wait for a patient.
 
+use std::collections::BTreeSet;
+
 use super::vars::{Item, PatientVars, PracticeVars, Vars};
 use super::{Error, Texts, Which, asks_for, carrier_word};
 use crate::core::effect::TextKind;
@@ -50,8 +52,11 @@ pub(super) fn faults(texts: &Texts) -> Vec<Error> {
 }
 
 fn fault(texts: &Texts, which: &Which, samples: &[Vars]) -> Option<Error> {
+    // Most samples of a text come out alike; each outcome is judged once.
+    let mut judged = BTreeSet::new();
     samples.iter().find_map(|vars| match texts.write(which, vars) {
         Err(error) => Some(error),
+        Ok(text) if !judged.insert(text.clone()) => None,
         Ok(text) if !text.to_lowercase().contains(&SENDER.to_lowercase()) => {
             Some(which.fault(1, "lacks {{ practice.name }}: every text says whom it is from"))
         }

@@ -6,8 +6,9 @@
 
 use serde::Serialize;
 
-use super::Texts;
 use super::dates::Dates;
+use super::segments::fold_to_gsm;
+use super::{Texts, one_stop};
 use crate::clock::Timestamp;
 use crate::core::appointment::{Appointment, Status};
 use crate::core::local_time::Zone;
@@ -16,6 +17,9 @@ use crate::core::rules::{Place, Privacy, Rules};
 
 /// A longer name is no name, and would drive a text into further parts.
 const NAME_CHARS_MAX: usize = 40;
+
+/// A name with more digits holds a number to call, or is a number.
+const NAME_DIGITS_MAX: usize = 4;
 
 /// A longer number to call is none.
 const NUMBER_CHARS_MAX: usize = 32;
@@ -213,30 +217,63 @@ fn status(appointment: &Appointment, now: Timestamp) -> &'static str {
     }
 }
 
-/// A name as it may be shown: one line, short, no link; nothing if nothing is left of it.
+/// A name as it may be shown: one line, short, no link and no number to call; nothing if nothing is
+/// left of it.
+///
+/// It is judged as it will be sent: folding makes plain dots, slashes and `@` of their look-alikes.
 fn shown_name(text: &str) -> Option<String> {
-    let plain: String = text.chars().take(4 * NAME_CHARS_MAX).map(visible).collect();
+    let plain: String = text.chars().take(4 * NAME_CHARS_MAX).filter_map(visible).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    let is_name = plain.contains(char::is_alphabetic)
-        && !looks_like_link(text)
-        && !looks_like_link(&plain)
-        && !NO_NAMES.contains(&plain.to_lowercase().as_str());
-    let short: String = plain.chars().take(NAME_CHARS_MAX).collect();
+    // Every character by itself: one that cannot be folded would keep all others as they are.
+    let folded: String =
+        plain.chars().map(|c| fold_to_gsm(c.encode_utf8(&mut [0; 4])).into_owned()).collect();
+    let folded = one_stop(&folded);
+    let spaced = folded.split_whitespace().collect::<Vec<_>>().join(" ");
+    let digits = spaced.chars().filter(|c| c.is_numeric()).count();
+    let is_name = spaced.contains(char::is_alphabetic)
+        && digits <= NAME_DIGITS_MAX
+        && !looks_like_link(&spaced)
+        && !NO_NAMES.contains(&spaced.to_lowercase().as_str());
+    let short: String = spaced.chars().take(NAME_CHARS_MAX).collect();
     is_name.then(|| short.trim_end().to_owned())
 }
 
-/// Control characters, line breaks and marks that turn the direction of a line become blanks.
-fn visible(c: char) -> char {
-    let is_hidden = c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if is_hidden { ' ' } else { c }
+/// Control characters and line breaks become blanks; what is not seen at all is left out, or it would
+/// hide a link from us that the phone finds.
+fn visible(c: char) -> Option<char> {
+    match c {
+        '\u{2028}' | '\u{2029}' => Some(' '),
+        // Soft hyphen, joiners, marks that turn the direction of a line, variation selectors, tags,
+        // fillers (Unicode's `Default_Ignorable_Code_Point`).
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => None,
+        c if c.is_control() => Some(' '),
+        c => Some(c),
+    }
 }
 
 /// Whether phones would make a link of it: an address, or a word with a dot before at least two
-/// letters.
+/// letters. Stops of other scripts count as dots: names of hosts are read so (UTS 46).
 fn looks_like_link(text: &str) -> bool {
-    let lower = text.to_lowercase();
+    let is_stop = |c| matches!(c, '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}');
+    let lower = text.to_lowercase().replace(is_stop, ".");
     if lower.contains("://") || lower.contains("www.") || lower.contains('@') {
         return true;
     }
@@ -260,11 +297,31 @@ mod tests {
             ("St. Clair", Some("St. Clair")),
             ("José", Some("José")),
             ("{{ practice }}", Some("{{ practice }}")),
-            ("Jane\u{202e}enaJ", Some("Jane enaJ")),
+            ("Jane\u{202e}enaJ", Some("JaneenaJ")),
+            ("Ja\u{ad}ne", Some("Jane")),
+            ("D\u{2019}Angelo", Some("D'Angelo")),
+            ("Łukasz", Some("Łukasz")),
+            ("John Doe 3", Some("John Doe 3")),
             ("evil.com", None),
             ("see www.evil", None),
             ("http://x", None),
             ("a@b", None),
+            ("evil..com", None),
+            ("evil\u{ff0e}com", None),
+            ("evil\u{ff0e}.com", None),
+            ("Jane...", Some("Jane...")),
+            ("http\u{ff1a}\u{ff0f}\u{ff0f}x\u{ff0e}co", None),
+            ("evil.\u{ad}com", None),
+            ("evil.\u{200b}com", None),
+            ("evil.\u{2060}\u{fe0f}com", None),
+            ("evil\u{3002}com", None),
+            ("evil\u{ff61}com", None),
+            ("evil\u{2024}com", None),
+            ("evil\u{ff0e}com Ł", None),
+            ("a\u{ff20}b", None),
+            ("bit.ly/x", None),
+            ("Call 900-555-1234", None),
+            ("Call \u{ff19}\u{ff10}\u{ff10}\u{ff15}\u{ff15}", None),
             ("null", None),
             ("NONE", None),
             ("Unknown", None),
