@@ -1,7 +1,7 @@
 //! What scripts rely on in the API: problems in one shape, narrowing that shows nobody else's rows,
 //! a description that names every route.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
