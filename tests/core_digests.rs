@@ -97,7 +97,7 @@ fn a_phone_gets_no_more_than_the_weeks_texts_but_what_it_needs() {
     world.pass(minutes(3));
     assert_eq!(world.kinds(), ["booked", "booked", "rescheduled", "canceled"]);
     world.reply(JANE, "1");
-    assert_eq!(world.last().kind.name(), "confirm_noted", "answers are not counted");
+    assert_eq!(world.last().kind.name(), "which_one", "answers are not counted");
     world.advance_to(utc("2026-12-08T14:00:00Z"));
     assert!(reminders(&world).is_empty());
     // Seven days after the first texts there is room again.

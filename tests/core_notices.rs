@@ -196,7 +196,7 @@ fn what_the_patient_cannot_see_is_worth_no_text() {
         c.appointment.ids.push(Identifier::new("P-77", "placer"));
         c.patient.language = Field::Value("en".to_owned());
     });
-    assert_eq!(world.tell(invisible), [Reason::NothingChanged]);
+    assert_eq!(world.tell(invisible), [Reason::NothingVisible(Status::Booked)]);
     assert_eq!(world.kinds(), ["booked"]);
     assert_eq!(world.appointment("1").duration_minutes, Some(45));
 }
