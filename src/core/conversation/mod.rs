@@ -205,6 +205,7 @@ impl Talk<'_> {
     fn is_acknowledgment(&self) -> bool {
         let spoke = self.contact.spoke.filter(|spoke| !spoke.asks);
         spoke.is_some_and(|spoke| self.now - spoke.at <= ONCE_A_DAY)
+            && !self.reply.body.expose().contains(['?', '¿'])
             && is_acknowledgment(self.reply.body.expose(), &self.rules.replies.words)
     }
 
