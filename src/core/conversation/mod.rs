@@ -4,45 +4,38 @@
 //! once, and what is not understood twice, or says more than one thing, goes to a person.
 
 mod act;
+mod answer;
 mod meant;
+mod named;
 
 use chrono::TimeDelta;
 
 use super::appointment::{Appointment, Notice};
 use super::consent::{spread, tell_after_all, withdraw_texts};
-use super::contact::{Answered, ConsentCause, Contact, Programme, Prompt, Question};
-use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
+use super::contact::{ConsentCause, Contact, Programme, Prompt, Question};
+use super::effect::{Task, TaskKind, TextKind};
 use super::event::{Handled, Reply};
-use super::hours::Hours;
 use super::ids::AppointmentKey;
 use super::reason::Reason;
 use super::reply::{Intent, fold, is_acknowledgment, is_carrier_stop, understand};
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
-use super::select::{Choice, Numbers, Selection, select};
+use super::select::Numbers;
 use crate::clock::Timestamp;
 use crate::phi::Phi;
 use act::Part;
-use meant::{Meant, asked_together, meant, open_appointments, prompts_at};
+use meant::{Meant, meant, open_appointments, prompts_at};
+use named::{Names, Shown};
 
 /// How many appointments a question lists at most.
 const OPTIONS_MAX: usize = 9;
-/// An answer that could not be sent within this time would only confuse.
-const ANSWER_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// A revocation is confirmed at once or not at all (47 CFR 64.1200(a)(12)).
 pub(super) const OPTED_OUT_WITHIN: TimeDelta = TimeDelta::minutes(5);
 /// How often a phone without an open appointment is answered, and how often a patient is told that a
 /// person will read the reply.
 const ONCE_A_DAY: TimeDelta = TimeDelta::days(1);
-/// How many answers a phone gets in an hour. A patient needs two or three; a machine that answers
-/// ours would go on for ever, and the carrier refuses fifteen in half a minute (Twilio's error 14107).
-const ANSWERS_MAX: usize = 6;
 /// How far apart the clocks of the provider and of this machine may be.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
-/// A text that was found so long after it was sent is not part of a conversation any more.
-const LATE: TimeDelta = TimeDelta::hours(1);
-/// The same answer about the same appointments within this time tells nothing.
-const SAME_ANSWER_PAUSE: TimeDelta = TimeDelta::minutes(10);
 
 /// Decides what follows from a text.
 #[must_use]
@@ -158,20 +151,6 @@ struct Talk<'a> {
     decision: Decision,
 }
 
-/// What a reply names.
-enum Names {
-    These(Vec<Part>),
-    InDoubt,
-    None,
-}
-
-/// The appointments that the patient has before the eyes.
-struct Shown {
-    keys: Vec<AppointmentKey>,
-    numbers: Numbers,
-    question: Option<Intent>,
-}
-
 impl Talk<'_> {
     fn opt_out(&mut self, intent: Intent) {
         let is_carriers =
@@ -281,84 +260,6 @@ impl Talk<'_> {
         }
     }
 
-    fn shown(&self) -> Shown {
-        let is_fresh =
-            |question: &&Question| self.now - question.at <= self.rules.replies.prompt_counts_for;
-        if let Some(question) = self.contact.question.as_ref().filter(is_fresh) {
-            let keys = question.options.clone();
-            return Shown { keys, numbers: Numbers::Places, question: Some(question.intent) };
-        }
-        if let Some(latest) = self.prompts.last().filter(|latest| latest.appointments.len() > 1) {
-            let keys = latest.appointments.clone();
-            return Shown { keys, numbers: Numbers::Places, question: None };
-        }
-        let keys = self.open.iter().map(|open| open.key.clone()).collect();
-        Shown { keys, numbers: Numbers::Nothing, question: None }
-    }
-
-    /// What the text says of appointments that it names, if it does so plainly.
-    fn named(&self, shown: &Shown) -> Names {
-        let rows: Vec<Option<&Appointment>> =
-            shown.keys.iter().map(|key| self.scene.appointments.get(key)).collect();
-        let choices: Vec<Choice<'_>> = rows
-            .iter()
-            .map(|row| Choice {
-                given: row.and_then(|row| Some(row.patient.given.as_ref()?.expose().as_str())),
-                start: row.and_then(|row| row.start.as_ref()),
-            })
-            .collect();
-        let words = &self.rules.replies.words;
-        let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
-        let today = zone.unwrap_or(self.rules.practice.zone).date(self.now);
-        let text = self.reply.body.expose();
-        let picks = match select(text, &choices, shown.numbers, words, today) {
-            Selection::Nothing => return Names::None,
-            Selection::InDoubt => return Names::InDoubt,
-            Selection::Picks(picks) => picks,
-        };
-        let own = self.language.as_deref().map(primary);
-        let mut parts = Vec::new();
-        for pick in picks {
-            let intent = self.said_of(pick.rest.trim(), shown, own);
-            let Some(intent) = intent.filter(|intent| is_about_visit(*intent)) else {
-                return Names::None;
-            };
-            let keys = pick.choices.iter().filter_map(|index| shown.keys.get(*index)).cloned();
-            let mut keys: Vec<AppointmentKey> = keys.collect();
-            if keys.len() > 1 && shown.numbers == Numbers::Nothing {
-                // "All" of no list are those that were asked about together.
-                let asked = asked_together(&self.prompts);
-                keys.retain(|key| asked.contains(key));
-            }
-            if keys.is_empty() {
-                return Names::None;
-            }
-            parts.push(Part { intent, keys });
-        }
-        if parts.is_empty() { Names::None } else { Names::These(parts) }
-    }
-
-    /// What is said of what is named. To a question the name alone is the answer, with a "yes" before
-    /// it or a "please" behind it; one that asks back is none.
-    fn said_of(&self, rest: &str, shown: &Shown, own: Option<&str>) -> Option<Intent> {
-        let words = &self.rules.replies.words;
-        let is_bare = rest.is_empty() || is_acknowledgment(rest, words);
-        let asks_back = self.reply.body.expose().contains(['?', '¿']);
-        if let Some(asked) = shown.question {
-            if is_bare {
-                return (!asks_back).then_some(asked);
-            }
-            let folded = fold(rest);
-            let is_yes = understand(rest, own, words) == Intent::Confirm
-                && folded != "c"
-                && !folded.contains("confirm");
-            if is_yes {
-                return Some(asked);
-            }
-        }
-        Some(understand(rest, own, words))
-    }
-
     fn number(&mut self, number: u8, shown: &Shown) {
         if shown.numbers == Numbers::Nothing {
             return match choice(number) {
@@ -452,20 +353,6 @@ impl Talk<'_> {
         self.decision.explain(self.only_one_meant(), "REPLY", Reason::NotUnderstood);
     }
 
-    /// Remembers a list as it was written last: what has been called off since has no number in it.
-    fn list_anew(&mut self, listed: &[AppointmentKey]) {
-        if listed.is_empty() {
-            return;
-        }
-        if let Some(question) = &mut self.contact.question {
-            question.options = listed.to_vec();
-        } else if let Some(latest) = self.prompts.last()
-            && let Some(prompt) = self.contact.prompts.iter_mut().find(|prompt| *prompt == latest)
-        {
-            prompt.appointments = listed.to_vec();
-        }
-    }
-
     fn nothing_open(&mut self, intent: Intent) {
         if self.is_found_late() {
             // Whoever texted hours ago, maybe to another service on this number, waits no more.
@@ -482,82 +369,6 @@ impl Talk<'_> {
             self.answer(TextKind::NothingOpen, &[]);
         }
         self.decision.explain(None, "REPLY", Reason::NothingOpen);
-    }
-
-    /// Answers about those of the appointments that are open.
-    fn answer_about(&mut self, kind: TextKind, keys: &[AppointmentKey]) {
-        let rows: Vec<Appointment> = keys
-            .iter()
-            .filter_map(|key| self.open.iter().find(|open| open.key == *key))
-            .cloned()
-            .collect();
-        self.answer(kind, &rows.iter().collect::<Vec<_>>());
-    }
-
-    fn answer(&mut self, kind: TextKind, about: &[&Appointment]) {
-        let keys: Vec<AppointmentKey> = about.iter().map(|a| a.key.clone()).collect();
-        if let Some(reason) = self.objection(kind, &keys) {
-            return self.decision.explain(keys.first().cloned(), "REPLY", reason);
-        }
-        let begun = about.first().and_then(|first| first.begun_at());
-        self.contact.answered.push(Answered { at: self.now, kind, about: keys });
-        let about = about
-            .iter()
-            .map(|a| About { appointment: a.key.clone(), generation: a.generation })
-            .collect();
-        let due = self.answer_at();
-        let not_after =
-            due + if kind == TextKind::OptedOut { OPTED_OUT_WITHIN } else { ANSWER_WITHIN };
-        // It has taken the place of a notice, and is needed for as long.
-
-        let begun = begun.filter(|_| kind == TextKind::ChangedMeanwhile);
-        self.decision.effects.push(Planned {
-            effect: Effect::SendSms(Sms {
-                to: self.contact.phone.clone(),
-                kind,
-                about,
-                language: self.language.clone(),
-                body: None,
-            }),
-            due,
-            not_after: begun.map_or(not_after, |begun| begun.max(not_after)),
-        });
-    }
-
-    /// Whether the text was sent long before it was found.
-    fn is_found_late(&self) -> bool {
-        self.reply.sent_at.is_some_and(|sent| self.now - sent > LATE)
-    }
-
-    /// When to answer: at once, whatever the hour, as the patient is at the phone; but not in the
-    /// night to a text that was found hours later.
-    fn answer_at(&self) -> Timestamp {
-        if !self.is_found_late() {
-            return self.now;
-        }
-        let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
-        let zone = zone.unwrap_or(self.rules.practice.zone);
-        Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders).next_opening(self.now)
-    }
-
-    /// Why an answer is not given. What machines send is answered a few times only.
-    fn objection(&mut self, kind: TextKind, about: &[AppointmentKey]) -> Option<Reason> {
-        let now = self.now;
-        self.contact.answered.retain(|answered| now - answered.at < TimeDelta::hours(1));
-        if kind == TextKind::OptedOut {
-            return None;
-        }
-        if self.contact.answered.len() >= ANSWERS_MAX {
-            return Some(Reason::AnsweredEnough);
-        }
-        let is_same = |answered: &Answered| {
-            answered.kind == kind
-                && answered.about == about
-                && now - answered.at < SAME_ANSWER_PAUSE
-        };
-        let repeats = !about.is_empty() && kind != TextKind::WhichOne;
-        (repeats && self.contact.answered.last().is_some_and(is_same))
-            .then_some(Reason::AnsweredBefore)
     }
 
     fn task(&mut self, kind: TaskKind, appointment: Option<AppointmentKey>) {

@@ -1,7 +1,7 @@
 //! What a patient's text means.
 //!
 //! Reading is by word lists, one a language, as data in `conf/replies/`: no learning, no guessing. A
-//! text is folded first ([`fold`]), then parted into phrases of the lists. What says two things at
+//! text is folded first ([`fold()`]), then parted into phrases of the lists. What says two things at
 //! once, or one thing and something that no list knows, is for a person: a wrong answer costs a
 //! patient the appointment, a question costs a text.
 
