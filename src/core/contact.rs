@@ -214,6 +214,12 @@ pub struct Prompt {
     pub outbox: Option<OutboxId>,
 }
 
+/// The start of an appointment that the last of these texts, oldest first, told.
+#[must_use]
+pub fn told_start(prompts: &[Prompt], key: &AppointmentKey) -> Option<Timestamp> {
+    prompts.iter().rev().find_map(|prompt| prompt.starts.get(key).copied())
+}
+
 /// A text that left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spoke {
@@ -406,10 +412,11 @@ impl Contact {
         self.question = None;
     }
 
-    /// The start of an appointment that the last text about it told.
-    #[must_use]
-    pub fn told_start(&self, key: &AppointmentKey) -> Option<Timestamp> {
-        self.prompts.iter().rev().find_map(|prompt| prompt.starts.get(key).copied())
+    /// Notes that the patient has replied to the texts about these appointments.
+    pub fn hear_answer(&mut self, keys: &[AppointmentKey]) {
+        for prompt in &mut self.prompts {
+            prompt.is_answered |= keys.iter().any(|key| prompt.appointments.contains(key));
+        }
     }
 
     /// Counts a text that answers none.

@@ -81,6 +81,22 @@ impl Decision {
 }
 
 impl Decision {
+    /// The row of a phone as this decision writes it, taken from the scene at first.
+    pub fn contact<'a>(
+        &'a mut self,
+        phone: &PhoneNumber,
+        scene: &Scene,
+    ) -> Option<&'a mut Contact> {
+        let index = match self.contacts.iter().position(|row| row.phone == *phone) {
+            Some(index) => index,
+            None => {
+                self.contacts.push(scene.contacts.get(phone)?.clone());
+                self.contacts.len() - 1
+            }
+        };
+        self.contacts.get_mut(index)
+    }
+
     /// The row of an appointment as this decision writes it, taken from the scene at first.
     pub fn row<'a>(
         &'a mut self,

@@ -52,18 +52,16 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
         Some(_) | None => {}
     }
-    match permission {
-        Permission::Go if opening_for_spaced(&row, scene, rules, now) > now => {
-            row.due = opening_for_spaced(&row, scene, rules, now);
-            with_row(row, Reason::Postponed)
-        }
-        Permission::Go => perform(row, scene, rules, now),
-        Permission::Later(at) => {
-            row.due = at;
-            with_row(row, Reason::Postponed)
-        }
-        Permission::Never(reason) => give_up(row, reason, scene, now),
+    let at = match permission {
+        Permission::Go => opening_for_spaced(&row, scene, rules, now),
+        Permission::Later(at) => at,
+        Permission::Never(reason) => return give_up(row, reason, scene, now),
+    };
+    if at <= now {
+        return perform(row, scene, rules, now);
     }
+    row.due = at;
+    with_row(row, Reason::Postponed)
 }
 
 /// When a text may go that did not arrive before. An answer goes at any hour, as the patient has just
@@ -350,19 +348,12 @@ fn forget_prompt(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
     if !matches!(row.state, State::Ready | State::Failed | State::Void) {
         return;
     }
-    let index = match decision.contacts.iter().position(|known| known.phone == sms.to) {
-        Some(index) => index,
-        None => {
-            let Some(known) = scene.contacts.get(&sms.to) else { return };
-            if known.prompts.iter().all(|prompt| prompt.outbox.as_ref() != Some(&row.id)) {
-                return;
-            }
-            decision.contacts.push(known.clone());
-            decision.contacts.len() - 1
-        }
-    };
-    if let Some(contact) = decision.contacts.get_mut(index) {
-        contact.prompts.retain(|prompt| prompt.outbox.as_ref() != Some(&row.id));
+    let is_it = |prompt: &Prompt| prompt.outbox.as_ref() == Some(&row.id);
+    let known = scene.contacts.get(&sms.to);
+    if known.is_some_and(|known| known.prompts.iter().any(is_it))
+        && let Some(contact) = decision.contact(&sms.to, scene)
+    {
+        contact.prompts.retain(|prompt| !is_it(prompt));
     }
 }
 

@@ -47,7 +47,7 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
     let open = open_appointments(&contact, scene, rules, now);
     // A text that was found late answers what had been sent by then.
     let at = reply.sent_at.map_or(now, |sent| now.min(sent + CLOCK_SKEW));
-    let prompts: Vec<Prompt> = prompts_at(&contact, rules, at).into_iter().cloned().collect();
+    let prompts = prompts_at(&contact, rules, at);
     let language = language_of(&open, &prompts, scene);
     let intent = intent_of(reply, language.as_deref(), contact.consent.opted_out, rules);
     let decision = Decision::default();
@@ -279,8 +279,7 @@ impl Talk<'_> {
     }
 
     fn act(&mut self, intent: Intent) {
-        let prompts: Vec<&Prompt> = self.prompts.iter().collect();
-        match meant(intent, &prompts, &self.open, self.scene) {
+        match meant(intent, &self.prompts, &self.open, self.scene) {
             Meant::These(keys) if self.was_told_off() && intent != Intent::Reschedule => {
                 self.ask_which(intent, keys);
             }
@@ -323,8 +322,7 @@ impl Talk<'_> {
     }
 
     fn only_one_meant(&self) -> Option<AppointmentKey> {
-        let prompts: Vec<&Prompt> = self.prompts.iter().collect();
-        match meant(Intent::Unclear, &prompts, &self.open, self.scene) {
+        match meant(Intent::Unclear, &self.prompts, &self.open, self.scene) {
             Meant::These(keys) => keys.into_iter().next(),
             Meant::Among(_) | Meant::Gone(_) | Meant::Nothing => None,
         }
