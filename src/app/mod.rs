@@ -437,7 +437,8 @@ fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
 fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, Error> {
     let waiting = handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))?;
     let is_gone = |lane: &Lane| match lane {
-        Lane::Sms => false,
+        Lane::Sms | Lane::Call => false,
+        Lane::Json(name) => !settings.rules.callbacks.contains(name),
         Lane::Hl7(name) => settings.destinations.iter().all(|known| known.name != *name),
         Lane::FhirWrite(name) => {
             settings.fhir_servers.iter().all(|known| known.destination() != *name)

@@ -71,6 +71,7 @@ pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision,
                 about: vec![about],
                 language: row.patient.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due: now,
             not_after: begun,
@@ -137,7 +138,9 @@ pub fn set(
 pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let is_overdue = now > row.not_after;
     match &row.effect {
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if !is_wished(write_back, scene) =>
         {
             Permission::Never(Reason::Void)
@@ -145,15 +148,26 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
         Effect::SendHl7(write_back) if is_shared(write_back, scene) => {
             Permission::Never(Reason::Shared)
         }
-        Effect::UpdateFhir(write_back) if speaks_for_others(write_back, scene) => {
+        Effect::UpdateFhir(write_back) | Effect::PostJson(write_back)
+            if speaks_for_others(write_back, scene) =>
+        {
             Permission::Never(Reason::Shared)
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_)
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::SendSms(_)
+        | Effect::ReadFhir(_)
+        | Effect::CallHttp(_)
             if is_overdue =>
         {
             Permission::Never(Reason::Overdue)
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => Permission::Go,
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::ReadFhir(_)
+        | Effect::CallHttp(_) => Permission::Go,
         Effect::SendSms(sms) => may_text(sms, row.attempts, scene, rules, now),
     }
 }

@@ -378,6 +378,7 @@ impl Turn<'_> {
                 about: vec![About { appointment: after.key.clone(), generation: after.generation }],
                 language: after.patient.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due,
             not_after,

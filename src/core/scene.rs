@@ -5,12 +5,15 @@
 //! are plain values, so that every rule is testable as a function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::appointment::Appointment;
+use super::campaign::{Campaign, CampaignId, Session, SessionId};
 use super::contact::Contact;
 use super::delivery::Outgoing;
 use super::effect::{Planned, ReadAt, Task};
 use super::feed::Feed;
+use super::flow::{Program, ProgramId, Sources};
 use super::gate::Gate;
 use super::ids::{AppointmentKey, OutboxId, Seq, SourceName};
 use super::phone::PhoneNumber;
@@ -38,6 +41,12 @@ pub struct Scene {
     pub gates: BTreeMap<SourceName, Gate>,
     /// Tasks in the queue that may be moved.
     pub tickets: BTreeMap<TaskId, Ticket>,
+    /// Campaigns by id.
+    pub campaigns: BTreeMap<CampaignId, Campaign>,
+    /// Recipients by id.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// The flows that these run.
+    pub programs: BTreeMap<ProgramId, Arc<Program>>,
 }
 
 /// What is to be.
@@ -55,6 +64,12 @@ pub struct Decision {
     pub gates: Vec<Gate>,
     /// Tasks in the queue to be written.
     pub tickets: Vec<(TaskId, Ticket)>,
+    /// Campaigns to be written.
+    pub campaigns: Vec<Campaign>,
+    /// Recipients to be written.
+    pub sessions: Vec<Session>,
+    /// The texts of a flow to be kept, with its id.
+    pub sources: Option<(ProgramId, Sources)>,
     /// Whether new notices are held from the start, as their source's gate is closed.
     pub is_held: bool,
     /// New effects.

@@ -91,7 +91,11 @@ fn opening_tomorrow(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp
 fn hours_of(row: &Outgoing, scene: &Scene, rules: &Rules) -> Hours {
     let phone = match &row.effect {
         Effect::SendSms(sms) => Some(&sms.to),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => None,
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::CallHttp(_)
+        | Effect::ReadFhir(_) => None,
     };
     Hours::of(zone_of(row, scene, rules), phone, &rules.reminders)
 }
@@ -100,7 +104,9 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
     let mut decision = Decision::default();
     row.state = State::Void;
     match &row.effect {
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if reason == Reason::Overdue =>
         {
             // Nobody at the practice knows of this wish yet.
@@ -108,7 +114,9 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
             decision.tasks.push(text_failed(&row, now));
         }
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if reason == Reason::Shared =>
         {
             advance_wish(&mut decision, write_back, scene, |_| WishState::Requested);
@@ -118,7 +126,12 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             row.state = State::Failed;
             decision.tasks.push(text_failed(&row, now));
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_) => {
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::SendSms(_)
+        | Effect::CallHttp(_)
+        | Effect::ReadFhir(_) => {
             release(&mut decision, &row, scene);
         }
     }
@@ -147,8 +160,10 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
             }
             decision.contacts.push(contact);
         }
-        Effect::ReadFhir(_) => {}
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => {}
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => {
             if write_back.control_id.is_empty() {
                 write_back.control_id = row.id.control_id();
             }
@@ -254,7 +269,10 @@ pub fn report(
     let failed_now = row.state == State::Failed && known.state != State::Failed;
     let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
         && !known.state.is_final();
-    if let Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) = &row.effect {
+    if let Effect::SendHl7(write_back)
+    | Effect::UpdateFhir(write_back)
+    | Effect::PostJson(write_back) = &row.effect
+    {
         // The new state should have ended the wish; if it has not, a person has to know.
         let is_left = is_overtaken && is_wished(write_back, scene);
         if row.state == State::Accepted {
@@ -389,7 +407,10 @@ fn advance_wish(
 fn text_failed(row: &Outgoing, now: Timestamp) -> Task {
     let (kind, phone) = match &row.effect {
         Effect::SendSms(sms) => (TaskKind::TextFailed, Some(sms.to.clone())),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) => (TaskKind::WriteBackFailed, None),
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::PostJson(_) => {
+            (TaskKind::WriteBackFailed, None)
+        }
+        Effect::CallHttp(_) => (TaskKind::Outreach, None),
         Effect::ReadFhir(_) => (TaskKind::ReadFailed, None),
     };
     Task {
@@ -424,10 +445,10 @@ pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
 pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
     match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            Some(write_back.appointment.clone())
-        }
-        Effect::ReadFhir(_) => None,
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => Some(write_back.appointment.clone()),
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => None,
     }
 }
 

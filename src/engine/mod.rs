@@ -340,8 +340,10 @@ impl Engine {
     /// Adds to a row what performing it needs; what cannot be read is left out, and missed there.
     fn work(&self, row: &Outgoing) -> Work {
         let (message, appointment) = match &row.effect {
-            Effect::SendSms(_) | Effect::ReadFhir(_) => (None, None),
-            Effect::UpdateFhir(write_back) => (None, self.appointment(&write_back.appointment)),
+            Effect::SendSms(_) | Effect::ReadFhir(_) | Effect::CallHttp(_) => (None, None),
+            Effect::UpdateFhir(write_back) | Effect::PostJson(write_back) => {
+                (None, self.appointment(&write_back.appointment))
+            }
             Effect::SendHl7(write_back) => {
                 let appointment = self.appointment(&write_back.appointment);
                 (write_back.message.and_then(|seq| self.message(seq)), appointment)

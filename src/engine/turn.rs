@@ -298,6 +298,12 @@ fn cause_of(event: &Event, scene: &Scene) -> Option<Cause> {
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::action(event, scene).map(|action| Cause::Operator { action })
         }
+        Event::CampaignMade(_)
+        | Event::RecipientsAdded { .. }
+        | Event::CampaignMoved { .. }
+        | Event::CampaignDue { .. }
+        | Event::SessionDue { .. }
+        | Event::HttpAnswered { .. } => None,
         Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
     }
 }
@@ -326,7 +332,14 @@ fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> 
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::add(batch, &mut scene, event)?;
         }
-        Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
+        Event::CampaignMade(_)
+        | Event::RecipientsAdded { .. }
+        | Event::CampaignMoved { .. }
+        | Event::CampaignDue { .. }
+        | Event::SessionDue { .. } => {}
+        Event::SendDue { outbox }
+        | Event::DeliveryReported { outbox, .. }
+        | Event::HttpAnswered { outbox, .. } => {
             add_outgoing(batch, &mut scene, outbox)?;
         }
     }
@@ -385,10 +398,12 @@ fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Resu
             // What the provider says of consent concerns all of the phone's appointments.
             add_contact(batch, scene, &sms.to)?;
         }
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => {
             add_appointment(batch, scene, &write_back.appointment)?;
         }
-        Effect::ReadFhir(_) => {}
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => {}
     }
     if let Some(source) = gate_of(&row) {
         desk::add_gate(batch, scene, &source)?;

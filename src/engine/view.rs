@@ -395,10 +395,10 @@ fn is_about(row: &Outgoing, phone: Option<&PhoneNumber>, named: Option<&Named>) 
             phone.is_none_or(|phone| sms.to == *phone)
                 && (named.is_none() || sms.about.iter().any(|about| is_named(&about.appointment)))
         }
-        Effect::ReadFhir(_) => phone.is_none() && named.is_none(),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            phone.is_none() && is_named(&write_back.appointment)
-        }
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => phone.is_none() && named.is_none(),
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => phone.is_none() && is_named(&write_back.appointment),
     }
 }
 

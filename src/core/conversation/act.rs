@@ -94,8 +94,10 @@ impl Talk<'_> {
         after.wish = Some(Wish { kind, requested_at: self.now, state: WishState::Requested });
         let destination = self.rules.routes.get(&after.source);
         let is_server = destination.is_some_and(|name| self.rules.is_server(name));
+        let names_patient =
+            is_server || destination.is_some_and(|name| self.rules.callbacks.contains(name));
         let is_others =
-            if is_server { after.sharing.forbids(kind) } else { !after.sharing.is_alone() };
+            if names_patient { after.sharing.forbids(kind) } else { !after.sharing.is_alone() };
         if is_others {
             return self.by_hand(after);
         }
@@ -116,6 +118,8 @@ impl Talk<'_> {
         self.decision.effects.push(Planned {
             effect: if is_server {
                 Effect::UpdateFhir(write_back)
+            } else if self.rules.callbacks.contains(destination) {
+                Effect::PostJson(write_back)
             } else {
                 Effect::SendHl7(write_back)
             },

@@ -56,6 +56,7 @@ impl Talk<'_> {
                 about,
                 language: self.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due,
             not_after: needed.map_or(not_after, |needed| needed.max(not_after)),
