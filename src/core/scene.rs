@@ -130,6 +130,18 @@ impl Decision {
         self.appointments.get_mut(index)
     }
 
+    /// The row of a campaign as this decision writes it, taken from the scene at first.
+    pub fn campaign<'a>(&'a mut self, id: &CampaignId, scene: &Scene) -> Option<&'a mut Campaign> {
+        let index = match self.campaigns.iter().position(|row| row.id == *id) {
+            Some(index) => index,
+            None => {
+                self.campaigns.push(scene.campaigns.get(id)?.clone());
+                self.campaigns.len() - 1
+            }
+        };
+        self.campaigns.get_mut(index)
+    }
+
     /// Takes out the gate of a source as this decision writes it so far, at first from the scene. It
     /// has to be put back, so that there is one row a source.
     #[must_use]

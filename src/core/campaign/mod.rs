@@ -119,6 +119,9 @@ pub struct Campaign {
     /// The last recipient that was begun; those behind wait.
     #[serde(default)]
     pub begun: u64,
+    /// The last recipient that was looked at after the campaign was stopped.
+    #[serde(default)]
+    pub swept: u64,
     /// The last recipient that was added.
     #[serde(default)]
     pub last: u64,
