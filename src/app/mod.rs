@@ -21,6 +21,7 @@ pub use servers::{rooms_fit, server_of};
 
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
+use crate::core::rules::Rules;
 use crate::engine::rows::Lane;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
@@ -287,6 +288,12 @@ impl App {
 }
 
 impl Running {
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones, and
     /// raises an alert.
     ///
