@@ -51,7 +51,7 @@ pub enum Cause {
     #[error("unknown filter \"{0}\"")]
     UnknownFilter(Name),
     /// A filter with too few or too many arguments.
-    #[error("filter \"{filter}\" takes {least} to {most} arguments and has {given}")]
+    #[error("filter \"{filter}\" takes {} arguments, not {given}", numbers(*.least, *.most))]
     Arguments {
         /// The filter.
         filter: &'static str,
@@ -74,6 +74,10 @@ pub enum Cause {
     /// Something is too much.
     #[error("unexpected \"{0}\"")]
     Unexpected(Name),
+}
+
+fn numbers(least: usize, most: usize) -> String {
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
 }
 
 /// A name as the template writes it, cut to a bearable length.

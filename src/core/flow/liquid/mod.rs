@@ -125,3 +125,7 @@ impl Template {
 #[cfg(test)]
 #[path = "liquid_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hostile_tests.rs"]
+mod hostile;

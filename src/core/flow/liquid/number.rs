@@ -11,7 +11,7 @@ const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 const PLAIN_EXPONENT_MAX: i32 = 21;
 
 /// Floats smaller than ten to this are written with an exponent.
-const PLAIN_EXPONENT_MIN: i32 = -7;
+const PLAIN_EXPONENT_MIN: i32 = -6;
 
 /// A number of a text or a scope; whole numbers stay whole, and nil is what is not finite.
 pub(super) fn json(value: f64) -> Json {

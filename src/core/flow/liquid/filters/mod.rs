@@ -112,6 +112,12 @@ impl Filter {
     }
 }
 
+/// The names of all filters.
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    FORMS.iter().map(|form| form.name).collect()
+}
+
 /// The arguments of a filter, computed.
 #[derive(Debug)]
 pub(super) struct Arguments<'a> {
