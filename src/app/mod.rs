@@ -110,7 +110,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     /// Those in force.
-    settings: Mutex<Settings>,
+    settings: Mutex<Box<Settings>>,
     /// Whether the last reload of settings, and of mappings alone, was refused.
     refused: Mutex<(bool, bool)>,
     /// The engine's door.
@@ -277,7 +277,7 @@ impl App {
             acceptors: self.acceptors,
             metrics: self.metrics,
             health: self.health,
-            settings: Mutex::new(self.settings),
+            settings: Mutex::new(Box::new(self.settings)),
             refused: Mutex::default(),
             handle: self.handle,
             mllp,
@@ -363,7 +363,7 @@ impl Running {
         self.choose(settings, &choices);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.rules.clone());
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
+        **self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
         Ok(())
     }
 
