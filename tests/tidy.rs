@@ -115,7 +115,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "cli",
-        imports: "category phi clock shutdown core hl7 sms mapping settings store engine inbound outbound sim telemetry http app",
+        imports: "category phi clock shutdown core hl7 sms mapping outreach settings store engine inbound outbound sim telemetry http app",
         banned: &[ENGINES],
     },
 ];

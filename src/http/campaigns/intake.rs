@@ -170,6 +170,8 @@ impl Plan {
             last: 0,
             due: None,
             generation: 0,
+            unsent: 0,
+            slot: None,
             tally: Tally::default(),
             created_at: self.now,
             started_at: None,
