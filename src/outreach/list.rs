@@ -239,7 +239,3 @@ impl<R: Read> Read for Bounded<R> {
         Ok(count)
     }
 }
-
-#[cfg(test)]
-#[path = "list_tests.rs"]
-mod tests;

@@ -251,7 +251,3 @@ impl Sample {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "quote_tests.rs"]
-mod tests;

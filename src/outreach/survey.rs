@@ -380,7 +380,3 @@ impl Survey {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "survey_tests.rs"]
-mod tests;

@@ -327,7 +327,3 @@ impl Columns {
         self.0
     }
 }
-
-#[cfg(test)]
-#[path = "responses_tests.rs"]
-mod tests;
