@@ -256,6 +256,7 @@ impl App {
             metrics_token: self.settings.metrics.token.clone(),
             body_bytes_max: self.settings.http.body_bytes_max,
             region: self.settings.region,
+            outreach: Arc::new(assemble::outreach(&self.settings, &self.rules)),
             clock: self.clock,
         };
         let stop = tasks.stop_token();
