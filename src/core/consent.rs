@@ -13,6 +13,7 @@ use super::effect::{About, Effect, Planned, Sms, TextKind, WriteBack};
 use super::gate;
 use super::hours::Hours;
 use super::local_time::Zone;
+use super::outreach;
 use super::phone::PhoneNumber;
 use super::reason::Reason;
 use super::rules::Rules;
@@ -82,13 +83,15 @@ pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision,
 
 /// Takes back the texts to a phone that wait in the outbox: an opt-out is for them too.
 pub fn withdraw_texts(contact: &Contact, scene: &Scene, decision: &mut Decision) {
-    if contact.consent.allows(Programme::Appointments) {
-        return;
-    }
     for row in scene.outbox.values() {
         let Effect::SendSms(sms) = &row.effect else { continue };
+        let programme = match sms.outreach {
+            Some(_) => Programme::Outreach,
+            None => Programme::Appointments,
+        };
         let waits = matches!(row.state, State::Ready | State::Held);
-        if !waits || sms.to != contact.phone || sms.kind == TextKind::OptedOut {
+        let is_out = !contact.consent.allows(programme) && sms.kind != TextKind::OptedOut;
+        if !waits || sms.to != contact.phone || !is_out {
             continue;
         }
         let subject = sms.about.first().map(|about| about.appointment.clone());
@@ -129,7 +132,8 @@ pub fn set(
         tell_after_all(&contact, scene, &mut decision, now);
     }
     decision.explain(None, event, Reason::ConsentBy(by));
-    decision.contacts.push(contact);
+    decision.contacts.push(contact.clone());
+    outreach::end_for_consent(&contact, &mut decision, scene, now);
     decision
 }
 
@@ -168,7 +172,10 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
         | Effect::PostJson(_)
         | Effect::ReadFhir(_)
         | Effect::CallHttp(_) => Permission::Go,
-        Effect::SendSms(sms) => may_text(sms, row.attempts, scene, rules, now),
+        Effect::SendSms(sms) => match &sms.outreach {
+            Some(text) => outreach::permission((sms, text), scene, rules, now),
+            None => may_text(sms, row.attempts, scene, rules, now),
+        },
     }
 }
 

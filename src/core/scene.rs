@@ -130,6 +130,48 @@ impl Decision {
         self.appointments.get_mut(index)
     }
 
+    /// The row of a phone as this decision writes it, a new one if nothing is known of it.
+    pub fn contact_or_new<'a>(
+        &'a mut self,
+        phone: &PhoneNumber,
+        scene: &Scene,
+    ) -> Option<&'a mut Contact> {
+        if !self.contacts.iter().any(|row| row.phone == *phone) {
+            self.contacts.push(scene.contact(phone));
+        }
+        self.contacts.iter_mut().find(|row| row.phone == *phone)
+    }
+
+    /// The row of a recipient as this decision writes it, taken from the scene at first.
+    pub fn session<'a>(&'a mut self, id: &SessionId, scene: &Scene) -> Option<&'a mut Session> {
+        let index = match self.sessions.iter().position(|row| row.id == *id) {
+            Some(index) => index,
+            None => {
+                self.sessions.push(scene.sessions.get(id)?.clone());
+                self.sessions.len() - 1
+            }
+        };
+        self.sessions.get_mut(index)
+    }
+
+    /// Writes the row of a recipient in place of what this decision wrote of it so far.
+    pub fn put_session(&mut self, session: Session) {
+        self.sessions.retain(|row| row.id != session.id);
+        self.sessions.push(session);
+    }
+
+    /// The row of a campaign as this decision writes it, taken from the scene at first.
+    pub fn campaign<'a>(&'a mut self, id: &CampaignId, scene: &Scene) -> Option<&'a mut Campaign> {
+        let index = match self.campaigns.iter().position(|row| row.id == *id) {
+            Some(index) => index,
+            None => {
+                self.campaigns.push(scene.campaigns.get(id)?.clone());
+                self.campaigns.len() - 1
+            }
+        };
+        self.campaigns.get_mut(index)
+    }
+
     /// Takes out the gate of a source as this decision writes it so far, at first from the scene. It
     /// has to be put back, so that there is one row a source.
     #[must_use]

@@ -5,7 +5,7 @@
 
 use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
-use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke};
+use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke, Talk};
 use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::gate;
@@ -13,6 +13,7 @@ use super::hours::Hours;
 use super::ids::OutboxId;
 use super::local_time::{LocalTime, Zone};
 use super::message::{Subject, render};
+use super::outreach;
 use super::reason::Reason;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
@@ -49,13 +50,13 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         Some(Reason::HeldBack) if !matches!(permission, Permission::Never(_)) => {
             return gate::hold(row, scene);
         }
-        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
+        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, rules, now),
         Some(_) | None => {}
     }
     let at = match permission {
         Permission::Go => opening_for_spaced(&row, scene, rules, now),
         Permission::Later(at) => at,
-        Permission::Never(reason) => return give_up(row, reason, scene, now),
+        Permission::Never(reason) => return give_up(row, reason, scene, rules, now),
     };
     if at <= now {
         return perform(row, scene, rules, now);
@@ -100,9 +101,16 @@ fn hours_of(row: &Outgoing, scene: &Scene, rules: &Rules) -> Hours {
     Hours::of(zone_of(row, scene, rules), phone, &rules.reminders)
 }
 
-fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> Decision {
+fn give_up(
+    row: Outgoing,
+    reason: Reason,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
-    row.state = State::Void;
+    let known = row.clone();
+    let mut row = Outgoing { state: State::Void, ..row };
     match &row.effect {
         Effect::SendHl7(write_back)
         | Effect::UpdateFhir(write_back)
@@ -135,6 +143,7 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             release(&mut decision, &row, scene);
         }
     }
+    outreach::reported(&mut decision, (&known, &row), scene, rules, now);
     decision.explain(main_appointment(&row), "SEND", reason);
     decision.outbox.push(row);
     decision
@@ -195,7 +204,12 @@ fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Re
 
 /// What the phone remembers of a text that leaves.
 fn noted(mut contact: Contact, id: &OutboxId, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
-    let mut asks = matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood);
+    let mut asks =
+        matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood | TextKind::WhichTalk);
+    if let Some(text) = sms.outreach.as_ref().filter(|text| outreach::asks(text, scene)) {
+        asks = true;
+        contact.talk = Some(Talk { session: text.session.clone(), asked_at: Some(now) });
+    }
     if sms.kind.asks() {
         let start = |about: &About| {
             let known = scene.appointments.get(&about.appointment)?;
@@ -264,7 +278,9 @@ pub fn report(
         row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
     let mut decision = Decision::default();
-    let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now);
+    // Of a campaign's recipients the responses tell, not a task each.
+    let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now)
+        || outreach::is_ours(&row.effect);
     forget_prompt(&mut decision, &row, scene);
     let failed_now = row.state == State::Failed && known.state != State::Failed;
     let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
@@ -306,6 +322,7 @@ pub fn report(
         State::Void => Reason::Void,
     };
     let subject = main_appointment(&row);
+    outreach::reported(&mut decision, (known, &row), scene, rules, now);
     remember(&mut decision, subject.as_ref(), scene);
     decision.outbox.push(row);
     gate::left(known, scene, &mut decision);
@@ -347,7 +364,9 @@ fn learn_of_phone(
         if contact.bad.is_none() {
             let code = row.error.clone().unwrap_or_default();
             contact.bad = Some(BadNumber { code, since: now });
-            decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
+            if !outreach::is_ours(&row.effect) {
+                decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
+            }
             decision.contacts.push(contact);
         }
         return true;

@@ -407,7 +407,7 @@ pub fn ready(row: &Outgoing) -> Result<Key, store::Error> {
 
 /// The millisecond that a moment falls in or before: indexes count in milliseconds, and what they
 /// call up must be due by the finer clock as well.
-fn whole_millis(at: Timestamp) -> Timestamp {
+pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
     at + TimeDelta::nanoseconds(999_999)
 }
 
@@ -450,6 +450,8 @@ pub fn planned(read: &ReadAt) -> Result<Key, store::Error> {
     let name = ["r", read.server.as_str(), &what.join("\0")].join("\0");
     bounded(Table::Feed, name.as_bytes())
 }
+
+pub use super::outreach::{Wake, campaign, program, session, sessions_of};
 
 /// Identifiers longer than this are hashed into their key.
 const LONG_ID: usize = 512;

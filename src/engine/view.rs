@@ -307,7 +307,8 @@ impl View {
     fn timers(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
         let mut found = Vec::new();
         self.scan(Table::Due, Order::Ascending, |key, row| {
-            let (name, _): (AppointmentKey, u32) = rows::decode(Table::Due, &row.value)?;
+            let wake: rows::Wake = rows::decode(Table::Due, &row.value)?;
+            let rows::Wake::Appointment(name, _) = wake else { return Ok(true) };
             let at = key.due_at().and_then(|at| at.timestamp());
             if filter.until.zip(at).is_some_and(|(until, at)| at > until) {
                 return Ok(false);

@@ -12,7 +12,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use decide::{added, due, made, moved};
+pub(super) use decide::interval;
+pub use decide::{added, due, execution_sid, made, moved};
 pub use tally::Tally;
 
 use super::flow::{ProgramId, Run, Sources};
@@ -119,6 +120,9 @@ pub struct Campaign {
     /// The last recipient that was begun; those behind wait.
     #[serde(default)]
     pub begun: u64,
+    /// The last recipient that was looked at after the campaign was stopped.
+    #[serde(default)]
+    pub swept: u64,
     /// The last recipient that was added.
     #[serde(default)]
     pub last: u64,
@@ -128,6 +132,12 @@ pub struct Campaign {
     /// Changes with each order, so that what was planned before is void.
     #[serde(default)]
     pub generation: u32,
+    /// How many recipients are begun and have not got a text yet.
+    #[serde(default)]
+    pub unsent: u64,
+    /// The last moment that was given to a recipient whose day had not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
     /// How many recipients are how far.
     #[serde(default)]
     pub tally: Tally,
@@ -263,6 +273,9 @@ pub struct Session {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When the recipient last texted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
     /// How many texts have left.
     #[serde(default)]
     pub texts: u32,
