@@ -81,6 +81,9 @@ pub enum Refusal {
     /// The flow is under way with this phone.
     #[error("an execution of this flow is already active for this contact")]
     Active,
+    /// An operator has stopped the flow.
+    #[error("the flow takes no executions, it is stopped here")]
+    Stopped,
     /// It could not be stored; the caller should try again.
     #[error("not stored, try again later")]
     NotStored,
@@ -97,7 +100,7 @@ impl Refusal {
             Self::NoForm => 415,
             Self::TooLarge => 413,
             Self::Faults(_) => 400,
-            Self::Active => 409,
+            Self::Active | Self::Stopped => 409,
             Self::NotStored => 503,
         }
     }
@@ -113,6 +116,7 @@ impl Refusal {
             | Self::NoForm
             | Self::TooLarge
             | Self::Active
+            | Self::Stopped
             | Self::NotStored => 20_000 + u32::from(self.status()),
         }
     }
@@ -129,6 +133,7 @@ impl Refusal {
             | Self::NoForm
             | Self::TooLarge
             | Self::Active
+            | Self::Stopped
             | Self::NotStored => &[],
         };
         let first = faults.first();
