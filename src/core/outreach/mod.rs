@@ -193,6 +193,8 @@ fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
     Surroundings {
         tools: &rules.outreach.tools,
         words: &rules.replies.words,
+        practice_name: &rules.practice.name,
+        callback_phone: &rules.practice.callback_phone,
         zone: rules.practice.zone,
         now,
     }
