@@ -110,7 +110,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     /// Those in force.
-    settings: Mutex<Settings>,
+    settings: Mutex<Box<Settings>>,
     /// Whether the last reload of settings, and of mappings alone, was refused.
     refused: Mutex<(bool, bool)>,
     /// The engine's door.
@@ -276,7 +276,7 @@ impl App {
             acceptors: self.acceptors,
             metrics: self.metrics,
             health: self.health,
-            settings: Mutex::new(self.settings),
+            settings: Mutex::new(Box::new(self.settings)),
             refused: Mutex::default(),
             handle: self.handle,
             mllp,
@@ -362,7 +362,7 @@ impl Running {
         self.choose(settings, &choices);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.rules.clone());
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
+        **self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
         Ok(())
     }
 
@@ -437,7 +437,8 @@ fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
 fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, Error> {
     let waiting = handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))?;
     let is_gone = |lane: &Lane| match lane {
-        Lane::Sms => false,
+        Lane::Sms | Lane::Call => false,
+        Lane::Json(name) => !settings.rules.callbacks.contains(name),
         Lane::Hl7(name) => settings.destinations.iter().all(|known| known.name != *name),
         Lane::FhirWrite(name) => {
             settings.fhir_servers.iter().all(|known| known.destination() != *name)

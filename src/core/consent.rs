@@ -13,6 +13,7 @@ use super::effect::{About, Effect, Planned, Sms, TextKind, WriteBack};
 use super::gate;
 use super::hours::Hours;
 use super::local_time::Zone;
+use super::outreach;
 use super::phone::PhoneNumber;
 use super::reason::Reason;
 use super::rules::Rules;
@@ -71,6 +72,7 @@ pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision,
                 about: vec![about],
                 language: row.patient.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due: now,
             not_after: begun,
@@ -81,13 +83,15 @@ pub fn tell_after_all(contact: &Contact, scene: &Scene, decision: &mut Decision,
 
 /// Takes back the texts to a phone that wait in the outbox: an opt-out is for them too.
 pub fn withdraw_texts(contact: &Contact, scene: &Scene, decision: &mut Decision) {
-    if contact.consent.allows(Programme::Appointments) {
-        return;
-    }
     for row in scene.outbox.values() {
         let Effect::SendSms(sms) = &row.effect else { continue };
+        let programme = match sms.outreach {
+            Some(_) => Programme::Outreach,
+            None => Programme::Appointments,
+        };
         let waits = matches!(row.state, State::Ready | State::Held);
-        if !waits || sms.to != contact.phone || sms.kind == TextKind::OptedOut {
+        let is_out = !contact.consent.allows(programme) && sms.kind != TextKind::OptedOut;
+        if !waits || sms.to != contact.phone || !is_out {
             continue;
         }
         let subject = sms.about.first().map(|about| about.appointment.clone());
@@ -128,7 +132,8 @@ pub fn set(
         tell_after_all(&contact, scene, &mut decision, now);
     }
     decision.explain(None, event, Reason::ConsentBy(by));
-    decision.contacts.push(contact);
+    decision.contacts.push(contact.clone());
+    outreach::end_for_consent(&contact, &mut decision, scene, now);
     decision
 }
 
@@ -137,7 +142,9 @@ pub fn set(
 pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> Permission {
     let is_overdue = now > row.not_after;
     match &row.effect {
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if !is_wished(write_back, scene) =>
         {
             Permission::Never(Reason::Void)
@@ -145,16 +152,30 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
         Effect::SendHl7(write_back) if is_shared(write_back, scene) => {
             Permission::Never(Reason::Shared)
         }
-        Effect::UpdateFhir(write_back) if speaks_for_others(write_back, scene) => {
+        Effect::UpdateFhir(write_back) | Effect::PostJson(write_back)
+            if speaks_for_others(write_back, scene) =>
+        {
             Permission::Never(Reason::Shared)
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_)
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::SendSms(_)
+        | Effect::ReadFhir(_)
+        | Effect::CallHttp(_)
             if is_overdue =>
         {
             Permission::Never(Reason::Overdue)
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => Permission::Go,
-        Effect::SendSms(sms) => may_text(sms, row.attempts, scene, rules, now),
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::ReadFhir(_)
+        | Effect::CallHttp(_) => Permission::Go,
+        Effect::SendSms(sms) => match &sms.outreach {
+            Some(text) => outreach::permission((sms, text), scene, rules, now),
+            None => may_text(sms, row.attempts, scene, rules, now),
+        },
     }
 }
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::campaign::SessionId;
 use super::effect::TextKind;
+use super::event::Reply;
 use super::ids::{AppointmentKey, OutboxId};
 use super::phone::PhoneNumber;
 use super::reply::Intent;
@@ -80,9 +82,39 @@ pub struct Contact {
     /// Ids of the last texts received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<String>,
+    /// The campaign's conversation that it is in; there is one at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Talk>,
+    /// When the last of them ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talked_at: Option<Timestamp>,
+    /// A reply that fits a visit and a campaign's question; the patient was asked which is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub either: Option<Box<Either>>,
     /// Set while the carrier says that the number cannot be texted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadNumber>,
+}
+
+/// A campaign's conversation with a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The recipient.
+    pub session: SessionId,
+    /// When the last text left that asks for something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+}
+
+/// A reply of which the patient has to say what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Either {
+    /// The reply.
+    pub reply: Reply,
+    /// The recipient whose question it may answer.
+    pub session: SessionId,
+    /// When the patient was asked.
+    pub at: Timestamp,
 }
 
 /// What the carrier says of a number that cannot be texted. It counts until a text comes from the
@@ -214,6 +246,12 @@ pub struct Prompt {
     pub outbox: Option<OutboxId>,
 }
 
+/// The start of an appointment that the last of these texts, oldest first, told.
+#[must_use]
+pub fn told_start(prompts: &[Prompt], key: &AppointmentKey) -> Option<Timestamp> {
+    prompts.iter().rev().find_map(|prompt| prompt.starts.get(key).copied())
+}
+
 /// A text that left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spoke {
@@ -313,6 +351,9 @@ impl Contact {
             texted: Vec::new(),
             waiting: BTreeSet::new(),
             heard: Vec::new(),
+            talk: None,
+            talked_at: None,
+            either: None,
             bad: None,
         }
     }
@@ -406,10 +447,11 @@ impl Contact {
         self.question = None;
     }
 
-    /// The start of an appointment that the last text about it told.
-    #[must_use]
-    pub fn told_start(&self, key: &AppointmentKey) -> Option<Timestamp> {
-        self.prompts.iter().rev().find_map(|prompt| prompt.starts.get(key).copied())
+    /// Notes that the patient has replied to the texts about these appointments.
+    pub fn hear_answer(&mut self, keys: &[AppointmentKey]) {
+        for prompt in &mut self.prompts {
+            prompt.is_answered |= keys.iter().any(|key| prompt.appointments.contains(key));
+        }
     }
 
     /// Counts a text that answers none.

@@ -410,14 +410,22 @@ impl Outgoing {
     pub const fn is_repeatable(&self) -> bool {
         match &self.effect {
             Effect::SendSms(_) => false,
-            Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => true,
+            Effect::SendHl7(_)
+            | Effect::UpdateFhir(_)
+            | Effect::PostJson(_)
+            | Effect::CallHttp(_)
+            | Effect::ReadFhir(_) => true,
         }
     }
 
     fn repeats_when_in_doubt(&self) -> bool {
         match &self.effect {
             Effect::SendSms(sms) => TextKind::repeats_when_in_doubt(sms.kind),
-            Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => true,
+            Effect::SendHl7(_)
+            | Effect::UpdateFhir(_)
+            | Effect::PostJson(_)
+            | Effect::CallHttp(_)
+            | Effect::ReadFhir(_) => true,
         }
     }
 

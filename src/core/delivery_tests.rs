@@ -38,7 +38,14 @@ fn outgoing(effect: Effect) -> Outgoing {
 
 fn text(kind: TextKind) -> Outgoing {
     let to = PhoneNumber::parse("+14155550123", Region::US).unwrap();
-    outgoing(Effect::SendSms(Sms { to, kind, about: vec![], language: None, body: None }))
+    outgoing(Effect::SendSms(Sms {
+        to,
+        kind,
+        about: vec![],
+        language: None,
+        body: None,
+        outreach: None,
+    }))
 }
 
 fn write_back() -> Outgoing {

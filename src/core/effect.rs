@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::appointment::{Notice, WishKind};
+use super::campaign::SessionId;
+use super::flow::Call;
 use super::ids::{AppointmentKey, DestinationName, Seq, SourceName};
 use super::phone::PhoneNumber;
 use crate::clock::Timestamp;
@@ -21,8 +23,23 @@ pub enum Effect {
     SendHl7(WriteBack),
     /// Bring a patient's wish to the EHR by changing a FHIR resource.
     UpdateFhir(WriteBack),
+    /// Bring a patient's wish to an interface engine by a JSON callback.
+    PostJson(WriteBack),
+    /// Ask a web server on behalf of a flow.
+    CallHttp(FlowCall),
     /// Look at a FHIR server at what a notification hinted at.
     ReadFhir(ReadAt),
+}
+
+/// A request on behalf of a recipient's flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowCall {
+    /// The recipient.
+    pub session: SessionId,
+    /// Which act of the run it is.
+    pub act: u32,
+    /// The request.
+    pub call: Call,
 }
 
 /// Something to be looked at.
@@ -64,6 +81,20 @@ pub struct Sms {
     pub language: Option<String>,
     /// What was sent; written when the text is claimed, so that it tells the latest state.
     pub body: Option<Phi<String>>,
+    /// The recipient of a campaign for whom it is, if it is a flow's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outreach: Option<OutreachText>,
+}
+
+/// A text of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutreachText {
+    /// The recipient.
+    pub session: SessionId,
+    /// Which act of the run it is.
+    pub act: u32,
+    /// Whether it is the first that the recipient gets of the campaign.
+    pub is_first: bool,
 }
 
 /// An appointment that a text is about, and the generation it was decided in.
@@ -105,6 +136,12 @@ pub enum TextKind {
     OptedOut,
     /// What the patient answered to has changed, or is called off, in the meantime.
     ChangedMeanwhile,
+    /// Is the reply about the visit, or about a campaign's question?
+    WhichTalk,
+    /// A campaign's text, in the flow's words.
+    Outreach,
+    /// A campaign's text that follows a reply at once, in the flow's words.
+    OutreachAnswer,
 }
 
 impl TextKind {
@@ -130,11 +167,14 @@ impl TextKind {
             Self::OptedIn => "opted_in",
             Self::OptedOut => "opted_out",
             Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::WhichTalk => "which_talk",
+            Self::Outreach => "outreach",
+            Self::OutreachAnswer => "outreach_answer",
         }
     }
 
-    /// All of them.
-    pub const ALL: [Self; 18] = [
+    /// All that are templates.
+    pub const ALL: [Self; 19] = [
         Self::Notice(Notice::Booked),
         Self::Notice(Notice::Rescheduled),
         Self::Notice(Notice::Modified),
@@ -153,13 +193,14 @@ impl TextKind {
         Self::OptedIn,
         Self::OptedOut,
         Self::ChangedMeanwhile,
+        Self::WhichTalk,
     ];
 
     /// Whether the text answers one that the patient has just sent, and so goes out at any hour.
     #[must_use]
     pub const fn is_answer(self) -> bool {
         match self {
-            Self::Notice(_) | Self::Reminder => false,
+            Self::Notice(_) | Self::Reminder | Self::Outreach => false,
             Self::ConfirmNoted
             | Self::CancelNoted
             | Self::RescheduleNoted
@@ -170,7 +211,9 @@ impl TextKind {
             | Self::Help
             | Self::OptedIn
             | Self::OptedOut
-            | Self::ChangedMeanwhile => true,
+            | Self::ChangedMeanwhile
+            | Self::WhichTalk
+            | Self::OutreachAnswer => true,
         }
     }
 
@@ -191,7 +234,10 @@ impl TextKind {
             | Self::NothingOpen
             | Self::Help
             | Self::OptedIn
-            | Self::OptedOut => false,
+            | Self::OptedOut
+            | Self::WhichTalk
+            | Self::Outreach
+            | Self::OutreachAnswer => false,
         }
     }
 
@@ -206,7 +252,10 @@ impl TextKind {
             | Self::ConfirmNoted
             | Self::CancelNoted
             | Self::RescheduleNoted
-            | Self::ChangedMeanwhile => true,
+            | Self::ChangedMeanwhile
+            // A questionnaire goes on with this text or not at all.
+            | Self::Outreach
+            | Self::OutreachAnswer => true,
             Self::Reminder
             | Self::WhichOne
             | Self::NotUnderstood
@@ -214,7 +263,8 @@ impl TextKind {
             | Self::NothingOpen
             | Self::Help
             | Self::OptedIn
-            | Self::OptedOut => false,
+            | Self::OptedOut
+            | Self::WhichTalk => false,
         }
     }
 }
@@ -290,6 +340,10 @@ pub enum TaskKind {
     BadNumber,
     /// A source would have sent more texts than the guard lets through; they are held.
     Flood,
+    /// A campaign's flow gives its recipient to a person.
+    Outreach,
+    /// Likewise, and soon: an answer tells of pain, say.
+    OutreachUrgent,
 }
 
 impl TaskKind {
@@ -297,7 +351,9 @@ impl TaskKind {
     #[must_use]
     pub const fn is_urgent(self) -> bool {
         match self {
-            Self::CancelOrOptOut | Self::Flood | Self::WriteBackFailed => true,
+            Self::CancelOrOptOut | Self::Flood | Self::WriteBackFailed | Self::OutreachUrgent => {
+                true
+            }
             Self::Reschedule
             | Self::Unclear
             | Self::EnterByHand
@@ -305,7 +361,8 @@ impl TaskKind {
             | Self::Declined
             | Self::ReadFailed
             | Self::WrongNumber
-            | Self::BadNumber => false,
+            | Self::BadNumber
+            | Self::Outreach => false,
         }
     }
 }

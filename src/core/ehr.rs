@@ -12,7 +12,7 @@ use super::appointment::{
 use super::claim::{Claim, EhrEvent};
 use super::compare::{compare, instant, is_older, reflect};
 use super::consent::{spread, withdraw_texts};
-use super::contact::{ConsentCause, Contact, HeldCancel, Programme};
+use super::contact::{ConsentCause, Contact, HeldCancel, Programme, told_start};
 use super::effect::{About, Effect, Planned, Sms, Task, TaskKind, TextKind};
 use super::ids::{AppointmentKey, OutboxId};
 use super::merge::{fill, first_heard, merge};
@@ -317,7 +317,7 @@ impl Turn<'_> {
     ) -> Reason {
         let mut unsent = after.unsent_notice;
         let was_reminded = matches!(after.disposition, Disposition::Reminded(_))
-            || contact.told_start(&after.key).is_some();
+            || told_start(&contact.prompts, &after.key).is_some();
         if notice == Notice::Canceled && was_reminded {
             // The booking's notice may wait still; that there is a visit was told all the same.
             unsent = unsent.filter(|unsent| *unsent != Notice::Booked);
@@ -378,6 +378,7 @@ impl Turn<'_> {
                 about: vec![About { appointment: after.key.clone(), generation: after.generation }],
                 language: after.patient.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due,
             not_after,

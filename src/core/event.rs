@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::campaign::{CampaignId, NewCampaign, Order, Recipient, SessionId};
 use super::claim::Claim;
 use super::contact::Programme;
 use super::delivery::Report;
 use super::feed::{FeedReport, Notified};
+use super::flow::HttpAnswer;
 use super::gate::Word;
 use super::ids::{AppointmentKey, OutboxId, SourceName};
 use super::phone::PhoneNumber;
@@ -89,6 +91,45 @@ pub enum Event {
     RemindNow {
         /// For which appointment.
         appointment: AppointmentKey,
+    },
+    /// A campaign is made.
+    CampaignMade(Box<NewCampaign>),
+    /// Recipients of a list, or of a request, are added to a campaign.
+    RecipientsAdded {
+        /// Which.
+        campaign: CampaignId,
+        /// Who, at most [`super::campaign::ADDED_MAX`].
+        recipients: Vec<Recipient>,
+    },
+    /// An operator starts, pauses, resumes or stops a campaign.
+    CampaignMoved {
+        /// Which.
+        campaign: CampaignId,
+        /// What is wanted.
+        order: Order,
+        /// By whom.
+        by: String,
+    },
+    /// It is time to begin a campaign's next recipients.
+    CampaignDue {
+        /// Which.
+        campaign: CampaignId,
+        /// The generation it was planned in.
+        generation: u32,
+    },
+    /// A recipient's moment has come.
+    SessionDue {
+        /// Whose.
+        session: SessionId,
+        /// The generation it was planned in.
+        generation: u32,
+    },
+    /// A web server answered a flow's request.
+    HttpAnswered {
+        /// The row of the outbox.
+        outbox: OutboxId,
+        /// What it said.
+        answer: HttpAnswer,
     },
 }
 

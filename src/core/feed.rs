@@ -290,7 +290,11 @@ pub fn hear(notified: &Notified, scene: &Scene, rules: &Rules, now: Timestamp) -
 fn is_planned(decision: &Decision, read: &ReadAt) -> bool {
     decision.effects.iter().any(|planned| match &planned.effect {
         Effect::ReadFhir(other) => other == read,
-        Effect::SendSms(_) | Effect::SendHl7(_) | Effect::UpdateFhir(_) => false,
+        Effect::SendSms(_)
+        | Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::CallHttp(_) => false,
     })
 }
 

@@ -262,7 +262,11 @@ pub const fn first_state(is_held: bool, effect: &Effect) -> State {
 const fn is_notice(effect: &Effect) -> bool {
     match effect {
         Effect::SendSms(sms) => matches!(sms.kind, TextKind::Notice(_)),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => false,
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::CallHttp(_)
+        | Effect::ReadFhir(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! door; whatever changes an appointment passes through it.
 
 pub mod appointment;
+pub mod campaign;
 pub mod claim;
 mod compare;
 pub mod consent;
@@ -15,12 +16,14 @@ pub mod ehr;
 pub mod event;
 pub mod feed;
 pub mod field;
+pub mod flow;
 pub mod gate;
 pub mod hours;
 pub mod ids;
 pub mod local_time;
 mod merge;
 pub mod message;
+pub mod outreach;
 pub mod phone;
 pub mod reason;
 pub mod reminder;
@@ -75,5 +78,21 @@ pub fn decide(
         Event::GateOpened { source, word } => gate::open(source, *word, scene, now),
         Event::HeldMoved { source, word, ids } => gate::moved(source, *word, ids, scene, now),
         Event::RemindNow { appointment } => timer::remind_now(appointment, scene, rules, now),
+        Event::CampaignMade(new) => campaign::made(new, scene),
+        Event::RecipientsAdded { campaign, recipients } => {
+            campaign::added(campaign, recipients, scene, rules, now)
+        }
+        Event::CampaignMoved { campaign, order, by } => {
+            campaign::moved(campaign, *order, by, scene, now)
+        }
+        Event::CampaignDue { campaign, generation } => {
+            campaign::due(campaign, *generation, scene, rules, now)
+        }
+        Event::SessionDue { session, generation } => {
+            outreach::due(session, *generation, scene, rules, now)
+        }
+        Event::HttpAnswered { outbox, answer } => {
+            outreach::answered(outbox, answer, scene, rules, now)
+        }
     }
 }

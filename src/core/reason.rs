@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::appointment::{Notice, Status, WishKind};
+use super::campaign::{CampaignState, SessionState};
 use super::contact::ConsentCause;
 use super::ids::AppointmentKey;
 use super::reply::Intent;
@@ -155,6 +156,20 @@ pub enum Reason {
     AnsweredEnough,
     /// The answer was given before; the same again would tell nothing.
     AnsweredBefore,
+    /// A campaign is what was asked for now.
+    CampaignIs(CampaignState),
+    /// Recipients were added to a campaign.
+    RecipientsAdded(u64),
+    /// Recipients of a campaign were begun.
+    RecipientsBegun(u64),
+    /// A campaign's flow went on.
+    FlowWentOn,
+    /// A recipient is through, in this way.
+    RecipientIs(SessionState),
+    /// The phone is in another campaign's conversation; this one waits.
+    InOtherTalk,
+    /// A reply may be about the visit or about a campaign's question; the patient was asked.
+    AskedWhichTalk,
     /// There is no such appointment or effect.
     Unknown,
 }
@@ -239,6 +254,15 @@ impl fmt::Display for Reason {
             Self::Acknowledged => "says that the text before, which asked nothing, was read",
             Self::AnsweredEnough => "the phone was answered often enough for now",
             Self::AnsweredBefore => "the same was answered just before",
+            Self::CampaignIs(state) => return write!(f, "the campaign is {}", state.name()),
+            Self::RecipientsAdded(count) => return write!(f, "{count} recipients added"),
+            Self::RecipientsBegun(count) => return write!(f, "{count} recipients begun"),
+            Self::FlowWentOn => "the campaign's flow went on",
+            Self::RecipientIs(state) => return write!(f, "the recipient is {}", state.name()),
+            Self::InOtherTalk => "the phone is in another campaign's conversation; this one waits",
+            Self::AskedWhichTalk => {
+                "about the visit or a campaign's question; the patient was asked"
+            }
             Self::Unknown => "not known here",
         };
         f.write_str(text)

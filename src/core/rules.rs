@@ -1,10 +1,12 @@
 //! The practice's own rules, as settings have them: an input of every decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{NaiveTime, TimeDelta};
 
 use super::appointment::Notice;
+use super::flow::{Program, Tools};
 use super::gate::Guard;
 use super::ids::{DestinationName, SourceName};
 use super::local_time::Zone;
@@ -32,8 +34,27 @@ pub struct Rules {
     pub routes: BTreeMap<SourceName, DestinationName>,
     /// FHIR servers, which are sources and destinations by one name.
     pub servers: BTreeMap<SourceName, ServerRules>,
+    /// Destinations that are told by JSON callbacks.
+    pub callbacks: BTreeSet<DestinationName>,
+    /// Campaigns.
+    pub outreach: Outreach,
     /// The texts.
     pub texts: Texts,
+}
+
+/// How campaigns are run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outreach {
+    /// The flows that there are, by name.
+    pub flows: BTreeMap<String, Arc<Program>>,
+    /// What they may reach outside.
+    pub tools: Tools,
+    /// How many recipients a campaign begins with in a minute, if it does not say.
+    pub per_minute: u32,
+    /// How long a campaign goes on, if it does not say.
+    pub expires_after: TimeDelta,
+    /// From whom its texts come: our number, or the id of the messaging service.
+    pub sender: String,
 }
 
 /// What decisions depend on at a FHIR server.

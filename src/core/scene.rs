@@ -5,12 +5,15 @@
 //! are plain values, so that every rule is testable as a function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::appointment::Appointment;
+use super::campaign::{Campaign, CampaignId, Session, SessionId};
 use super::contact::Contact;
 use super::delivery::Outgoing;
 use super::effect::{Planned, ReadAt, Task};
 use super::feed::Feed;
+use super::flow::{Program, ProgramId, Sources};
 use super::gate::Gate;
 use super::ids::{AppointmentKey, OutboxId, Seq, SourceName};
 use super::phone::PhoneNumber;
@@ -38,6 +41,12 @@ pub struct Scene {
     pub gates: BTreeMap<SourceName, Gate>,
     /// Tasks in the queue that may be moved.
     pub tickets: BTreeMap<TaskId, Ticket>,
+    /// Campaigns by id.
+    pub campaigns: BTreeMap<CampaignId, Campaign>,
+    /// Recipients by id.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// The flows that these run.
+    pub programs: BTreeMap<ProgramId, Arc<Program>>,
 }
 
 /// What is to be.
@@ -55,6 +64,12 @@ pub struct Decision {
     pub gates: Vec<Gate>,
     /// Tasks in the queue to be written.
     pub tickets: Vec<(TaskId, Ticket)>,
+    /// Campaigns to be written.
+    pub campaigns: Vec<Campaign>,
+    /// Recipients to be written.
+    pub sessions: Vec<Session>,
+    /// The texts of a flow to be kept, with its id.
+    pub sources: Option<(ProgramId, Sources)>,
     /// Whether new notices are held from the start, as their source's gate is closed.
     pub is_held: bool,
     /// New effects.
@@ -81,6 +96,22 @@ impl Decision {
 }
 
 impl Decision {
+    /// The row of a phone as this decision writes it, taken from the scene at first.
+    pub fn contact<'a>(
+        &'a mut self,
+        phone: &PhoneNumber,
+        scene: &Scene,
+    ) -> Option<&'a mut Contact> {
+        let index = match self.contacts.iter().position(|row| row.phone == *phone) {
+            Some(index) => index,
+            None => {
+                self.contacts.push(scene.contacts.get(phone)?.clone());
+                self.contacts.len() - 1
+            }
+        };
+        self.contacts.get_mut(index)
+    }
+
     /// The row of an appointment as this decision writes it, taken from the scene at first.
     pub fn row<'a>(
         &'a mut self,
@@ -97,6 +128,48 @@ impl Decision {
             }
         };
         self.appointments.get_mut(index)
+    }
+
+    /// The row of a phone as this decision writes it, a new one if nothing is known of it.
+    pub fn contact_or_new<'a>(
+        &'a mut self,
+        phone: &PhoneNumber,
+        scene: &Scene,
+    ) -> Option<&'a mut Contact> {
+        if !self.contacts.iter().any(|row| row.phone == *phone) {
+            self.contacts.push(scene.contact(phone));
+        }
+        self.contacts.iter_mut().find(|row| row.phone == *phone)
+    }
+
+    /// The row of a recipient as this decision writes it, taken from the scene at first.
+    pub fn session<'a>(&'a mut self, id: &SessionId, scene: &Scene) -> Option<&'a mut Session> {
+        let index = match self.sessions.iter().position(|row| row.id == *id) {
+            Some(index) => index,
+            None => {
+                self.sessions.push(scene.sessions.get(id)?.clone());
+                self.sessions.len() - 1
+            }
+        };
+        self.sessions.get_mut(index)
+    }
+
+    /// Writes the row of a recipient in place of what this decision wrote of it so far.
+    pub fn put_session(&mut self, session: Session) {
+        self.sessions.retain(|row| row.id != session.id);
+        self.sessions.push(session);
+    }
+
+    /// The row of a campaign as this decision writes it, taken from the scene at first.
+    pub fn campaign<'a>(&'a mut self, id: &CampaignId, scene: &Scene) -> Option<&'a mut Campaign> {
+        let index = match self.campaigns.iter().position(|row| row.id == *id) {
+            Some(index) => index,
+            None => {
+                self.campaigns.push(scene.campaigns.get(id)?.clone());
+                self.campaigns.len() - 1
+            }
+        };
+        self.campaigns.get_mut(index)
     }
 
     /// Takes out the gate of a source as this decision writes it so far, at first from the scene. It

@@ -5,7 +5,7 @@
 
 use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
-use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke};
+use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke, Talk};
 use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::gate;
@@ -13,6 +13,7 @@ use super::hours::Hours;
 use super::ids::OutboxId;
 use super::local_time::{LocalTime, Zone};
 use super::message::{Subject, render};
+use super::outreach;
 use super::reason::Reason;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
@@ -49,21 +50,19 @@ pub fn claim(id: &OutboxId, scene: &Scene, rules: &Rules, now: Timestamp) -> Dec
         Some(Reason::HeldBack) if !matches!(permission, Permission::Never(_)) => {
             return gate::hold(row, scene);
         }
-        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, now),
+        Some(Reason::Discarded) => return give_up(row, Reason::Discarded, scene, rules, now),
         Some(_) | None => {}
     }
-    match permission {
-        Permission::Go if opening_for_spaced(&row, scene, rules, now) > now => {
-            row.due = opening_for_spaced(&row, scene, rules, now);
-            with_row(row, Reason::Postponed)
-        }
-        Permission::Go => perform(row, scene, rules, now),
-        Permission::Later(at) => {
-            row.due = at;
-            with_row(row, Reason::Postponed)
-        }
-        Permission::Never(reason) => give_up(row, reason, scene, now),
+    let at = match permission {
+        Permission::Go => opening_for_spaced(&row, scene, rules, now),
+        Permission::Later(at) => at,
+        Permission::Never(reason) => return give_up(row, reason, scene, rules, now),
+    };
+    if at <= now {
+        return perform(row, scene, rules, now);
     }
+    row.due = at;
+    with_row(row, Reason::Postponed)
 }
 
 /// When a text may go that did not arrive before. An answer goes at any hour, as the patient has just
@@ -93,16 +92,29 @@ fn opening_tomorrow(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp
 fn hours_of(row: &Outgoing, scene: &Scene, rules: &Rules) -> Hours {
     let phone = match &row.effect {
         Effect::SendSms(sms) => Some(&sms.to),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::ReadFhir(_) => None,
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::CallHttp(_)
+        | Effect::ReadFhir(_) => None,
     };
     Hours::of(zone_of(row, scene, rules), phone, &rules.reminders)
 }
 
-fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> Decision {
+fn give_up(
+    row: Outgoing,
+    reason: Reason,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
-    row.state = State::Void;
+    let known = row.clone();
+    let mut row = Outgoing { state: State::Void, ..row };
     match &row.effect {
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if reason == Reason::Overdue =>
         {
             // Nobody at the practice knows of this wish yet.
@@ -110,7 +122,9 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             advance_wish(&mut decision, write_back, scene, |_| WishState::Failed);
             decision.tasks.push(text_failed(&row, now));
         }
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back)
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back)
             if reason == Reason::Shared =>
         {
             advance_wish(&mut decision, write_back, scene, |_| WishState::Requested);
@@ -120,10 +134,16 @@ fn give_up(mut row: Outgoing, reason: Reason, scene: &Scene, now: Timestamp) -> 
             row.state = State::Failed;
             decision.tasks.push(text_failed(&row, now));
         }
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::SendSms(_) | Effect::ReadFhir(_) => {
+        Effect::SendHl7(_)
+        | Effect::UpdateFhir(_)
+        | Effect::PostJson(_)
+        | Effect::SendSms(_)
+        | Effect::CallHttp(_)
+        | Effect::ReadFhir(_) => {
             release(&mut decision, &row, scene);
         }
     }
+    outreach::reported(&mut decision, (&known, &row), scene, rules, now);
     decision.explain(main_appointment(&row), "SEND", reason);
     decision.outbox.push(row);
     decision
@@ -149,8 +169,10 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
             }
             decision.contacts.push(contact);
         }
-        Effect::ReadFhir(_) => {}
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => {}
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => {
             if write_back.control_id.is_empty() {
                 write_back.control_id = row.id.control_id();
             }
@@ -182,7 +204,12 @@ fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Re
 
 /// What the phone remembers of a text that leaves.
 fn noted(mut contact: Contact, id: &OutboxId, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
-    let mut asks = matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood);
+    let mut asks =
+        matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood | TextKind::WhichTalk);
+    if let Some(text) = sms.outreach.as_ref().filter(|text| outreach::asks(text, scene)) {
+        asks = true;
+        contact.talk = Some(Talk { session: text.session.clone(), asked_at: Some(now) });
+    }
     if sms.kind.asks() {
         let start = |about: &About| {
             let known = scene.appointments.get(&about.appointment)?;
@@ -251,12 +278,17 @@ pub fn report(
         row.postpone(opening_tomorrow(&row, scene, rules, now));
     }
     let mut decision = Decision::default();
-    let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now);
+    // Of a campaign's recipients the responses tell, not a task each.
+    let has_task = learn_of_phone(&mut decision, (known, &row), failure, scene, now)
+        || outreach::is_ours(&row.effect);
     forget_prompt(&mut decision, &row, scene);
     let failed_now = row.state == State::Failed && known.state != State::Failed;
     let is_overtaken = matches!(report, Report::NotDone { failure: Failure::Overtaken, .. })
         && !known.state.is_final();
-    if let Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) = &row.effect {
+    if let Effect::SendHl7(write_back)
+    | Effect::UpdateFhir(write_back)
+    | Effect::PostJson(write_back) = &row.effect
+    {
         // The new state should have ended the wish; if it has not, a person has to know.
         let is_left = is_overtaken && is_wished(write_back, scene);
         if row.state == State::Accepted {
@@ -290,6 +322,7 @@ pub fn report(
         State::Void => Reason::Void,
     };
     let subject = main_appointment(&row);
+    outreach::reported(&mut decision, (known, &row), scene, rules, now);
     remember(&mut decision, subject.as_ref(), scene);
     decision.outbox.push(row);
     gate::left(known, scene, &mut decision);
@@ -331,7 +364,9 @@ fn learn_of_phone(
         if contact.bad.is_none() {
             let code = row.error.clone().unwrap_or_default();
             contact.bad = Some(BadNumber { code, since: now });
-            decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
+            if !outreach::is_ours(&row.effect) {
+                decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
+            }
             decision.contacts.push(contact);
         }
         return true;
@@ -350,19 +385,12 @@ fn forget_prompt(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
     if !matches!(row.state, State::Ready | State::Failed | State::Void) {
         return;
     }
-    let index = match decision.contacts.iter().position(|known| known.phone == sms.to) {
-        Some(index) => index,
-        None => {
-            let Some(known) = scene.contacts.get(&sms.to) else { return };
-            if known.prompts.iter().all(|prompt| prompt.outbox.as_ref() != Some(&row.id)) {
-                return;
-            }
-            decision.contacts.push(known.clone());
-            decision.contacts.len() - 1
-        }
-    };
-    if let Some(contact) = decision.contacts.get_mut(index) {
-        contact.prompts.retain(|prompt| prompt.outbox.as_ref() != Some(&row.id));
+    let is_it = |prompt: &Prompt| prompt.outbox.as_ref() == Some(&row.id);
+    let known = scene.contacts.get(&sms.to);
+    if known.is_some_and(|known| known.prompts.iter().any(is_it))
+        && let Some(contact) = decision.contact(&sms.to, scene)
+    {
+        contact.prompts.retain(|prompt| !is_it(prompt));
     }
 }
 
@@ -398,7 +426,10 @@ fn advance_wish(
 fn text_failed(row: &Outgoing, now: Timestamp) -> Task {
     let (kind, phone) = match &row.effect {
         Effect::SendSms(sms) => (TaskKind::TextFailed, Some(sms.to.clone())),
-        Effect::SendHl7(_) | Effect::UpdateFhir(_) => (TaskKind::WriteBackFailed, None),
+        Effect::SendHl7(_) | Effect::UpdateFhir(_) | Effect::PostJson(_) => {
+            (TaskKind::WriteBackFailed, None)
+        }
+        Effect::CallHttp(_) => (TaskKind::Outreach, None),
         Effect::ReadFhir(_) => (TaskKind::ReadFailed, None),
     };
     Task {
@@ -433,10 +464,10 @@ pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
 pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
     match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            Some(write_back.appointment.clone())
-        }
-        Effect::ReadFhir(_) => None,
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => Some(write_back.appointment.clone()),
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => None,
     }
 }
 

@@ -112,7 +112,7 @@ impl TaskState {
 
 impl TaskKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Reschedule,
         Self::Unclear,
         Self::CancelOrOptOut,
@@ -124,6 +124,8 @@ impl TaskKind {
         Self::WrongNumber,
         Self::BadNumber,
         Self::Flood,
+        Self::Outreach,
+        Self::OutreachUrgent,
     ];
 
     /// The name in JSON and metrics.
@@ -141,6 +143,8 @@ impl TaskKind {
             Self::WrongNumber => "wrong_number",
             Self::BadNumber => "bad_number",
             Self::Flood => "flood",
+            Self::Outreach => "outreach",
+            Self::OutreachUrgent => "outreach_urgent",
         }
     }
 
@@ -151,7 +155,9 @@ impl TaskKind {
             | Self::CancelOrOptOut
             | Self::TextFailed
             | Self::WrongNumber
-            | Self::BadNumber => true,
+            | Self::BadNumber
+            | Self::Outreach
+            | Self::OutreachUrgent => true,
             Self::Reschedule
             | Self::EnterByHand
             | Self::WriteBackFailed

@@ -231,6 +231,7 @@ fn queue(
             about,
             language,
             body: None,
+            outreach: None,
         }),
         due: now,
         not_after,

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::outreach;
 use super::rows::{self, Unreadable};
 use crate::clock::Timestamp;
 use crate::core::appointment::{self, Appointment};
+use crate::core::campaign::{Campaign, CampaignId, Session, SessionId};
 use crate::core::contact::Contact;
 use crate::core::delivery::{Outgoing, State};
 use crate::core::gate::{Gate, gate_of};
@@ -54,6 +56,8 @@ pub(crate) struct Batch<'a> {
     contacts: Rows<PhoneNumber, Contact>,
     outbox: Rows<OutboxId, Outgoing>,
     gates: Rows<SourceName, Gate>,
+    campaigns: Rows<CampaignId, Campaign>,
+    sessions: Rows<SessionId, Session>,
     /// Rows of the outbox that are done and leave nothing behind.
     gone: BTreeSet<OutboxId>,
     /// Of rows that were put in this batch: another turn may know them by another identifier.
@@ -71,6 +75,8 @@ impl<'a> Batch<'a> {
             contacts: BTreeMap::new(),
             outbox: BTreeMap::new(),
             gates: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             gone: BTreeSet::new(),
             aliases: BTreeMap::new(),
             plain: BTreeMap::new(),
@@ -218,6 +224,36 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    pub(crate) fn campaign(&mut self, id: &CampaignId) -> Result<Option<Campaign>, Error> {
+        Ok(load(self.store, &mut self.campaigns, id, rows::campaign)?.latest().cloned())
+    }
+
+    pub(crate) fn put_campaign(&mut self, row: Campaign) -> Result<(), Error> {
+        let held = load(self.store, &mut self.campaigns, &row.id, rows::campaign)?;
+        held.after = Some(row);
+        Ok(())
+    }
+
+    pub(crate) fn session(&mut self, id: &SessionId) -> Result<Option<Session>, Error> {
+        Ok(load(self.store, &mut self.sessions, id, rows::session)?.latest().cloned())
+    }
+
+    pub(crate) fn put_session(&mut self, row: Session) -> Result<(), Error> {
+        let held = load(self.store, &mut self.sessions, &row.id, rows::session)?;
+        held.after = Some(row);
+        Ok(())
+    }
+
+    /// The ids of a campaign's recipients behind a row, in their order, as the store has them.
+    pub(crate) fn recipients(
+        &self,
+        campaign: &CampaignId,
+        behind: u64,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, Error> {
+        outreach::recipients(self.store, campaign, behind, limit)
+    }
+
     pub(crate) fn put_entry(
         &mut self,
         seq: Seq,
@@ -258,6 +294,24 @@ impl<'a> Batch<'a> {
         }
         for (source, held) in self.gates {
             write(&mut commit, rows::gate(&source)?, &held);
+        }
+        for (id, held) in self.campaigns {
+            let after = held.after.as_ref().or(held.before.as_ref());
+            let wakes = (
+                held.before.as_ref().and_then(outreach::campaign_wake),
+                after.and_then(outreach::campaign_wake),
+            );
+            outreach::index(&mut commit, wakes, &self.spent)?;
+            write(&mut commit, rows::campaign(&id)?, &held);
+        }
+        for (id, held) in self.sessions {
+            let after = held.after.as_ref().or(held.before.as_ref());
+            let wakes = (
+                held.before.as_ref().and_then(outreach::session_wake),
+                after.and_then(outreach::session_wake),
+            );
+            outreach::index(&mut commit, wakes, &self.spent)?;
+            write(&mut commit, rows::session(&id)?, &held);
         }
         for (key, (version, _)) in self.plain {
             commit.require(key, version);

@@ -88,7 +88,13 @@ pub(super) fn add(batch: &mut Batch<'_>, scene: &mut Scene, event: &Event) -> Re
         | Event::Notified(_)
         | Event::FeedReported { .. }
         | Event::ConsentSet { .. }
-        | Event::RemindNow { .. } => Ok(()),
+        | Event::RemindNow { .. }
+        | Event::CampaignMade(_)
+        | Event::RecipientsAdded { .. }
+        | Event::CampaignMoved { .. }
+        | Event::CampaignDue { .. }
+        | Event::SessionDue { .. }
+        | Event::HttpAnswered { .. } => Ok(()),
     }
 }
 
@@ -123,7 +129,13 @@ pub(super) fn action(event: &Event, scene: &Scene) -> Option<String> {
         | Event::Notified(_)
         | Event::FeedReported { .. }
         | Event::ConsentSet { .. }
-        | Event::RemindNow { .. } => None,
+        | Event::RemindNow { .. }
+        | Event::CampaignMade(_)
+        | Event::RecipientsAdded { .. }
+        | Event::CampaignMoved { .. }
+        | Event::CampaignDue { .. }
+        | Event::SessionDue { .. }
+        | Event::HttpAnswered { .. } => None,
     }
 }
 

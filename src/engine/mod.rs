@@ -9,7 +9,9 @@ pub mod batch;
 pub mod desk;
 mod handle;
 mod input;
+mod load;
 pub mod narrow;
+pub mod outreach;
 pub mod queue;
 pub mod recorded;
 pub mod render;
@@ -72,6 +74,8 @@ pub struct Engine {
     held_back: Option<Timestamp>,
     /// Reports on what was claimed for a lane that was gone: nothing of it was performed.
     returned: Vec<Event>,
+    /// Flows that campaigns run, read.
+    shelf: outreach::Shelf,
 }
 
 #[derive(Debug)]
@@ -111,6 +115,7 @@ impl Engine {
             parked: BTreeMap::new(),
             held_back: None,
             returned: Vec::new(),
+            shelf: outreach::Shelf::default(),
         };
         Ok((engine, Handle::new(sender, store)))
     }
@@ -204,9 +209,8 @@ impl Engine {
         let rows = self.agenda.due_timers(now, BATCH_MAX)?;
         let mut timers = Vec::with_capacity(rows.len());
         for (key, row) in rows {
-            let (appointment, generation): (AppointmentKey, u32) =
-                rows::decode(Table::Due, &row.value)?;
-            timers.push(Due { event: Event::TimerDue { appointment, generation }, key });
+            let wake: rows::Wake = rows::decode(Table::Due, &row.value)?;
+            timers.push(Due { event: wake.into_event(), key });
         }
         Ok(timers)
     }
@@ -245,7 +249,7 @@ impl Engine {
     fn commit(&mut self, mut inputs: Inputs, now: Timestamp) -> Result<(), Error> {
         let rules =
             Arc::clone(&*self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let frame = Frame { rules: &rules, now };
+        let frame = Frame { rules: &rules, now, shelf: &self.shelf };
         let mut tries = 0;
         loop {
             let mut batch = Batch::new(self.store.as_ref());
@@ -340,8 +344,10 @@ impl Engine {
     /// Adds to a row what performing it needs; what cannot be read is left out, and missed there.
     fn work(&self, row: &Outgoing) -> Work {
         let (message, appointment) = match &row.effect {
-            Effect::SendSms(_) | Effect::ReadFhir(_) => (None, None),
-            Effect::UpdateFhir(write_back) => (None, self.appointment(&write_back.appointment)),
+            Effect::SendSms(_) | Effect::ReadFhir(_) | Effect::CallHttp(_) => (None, None),
+            Effect::UpdateFhir(write_back) | Effect::PostJson(write_back) => {
+                (None, self.appointment(&write_back.appointment))
+            }
             Effect::SendHl7(write_back) => {
                 let appointment = self.appointment(&write_back.appointment);
                 (write_back.message.and_then(|seq| self.message(seq)), appointment)

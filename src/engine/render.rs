@@ -91,7 +91,14 @@ pub fn outgoing_json(row: &Outgoing) -> Value {
             "server": read.server,
             "what": read.what,
         }),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => json!({
+        Effect::CallHttp(call) => json!({
+            "kind": "call",
+            "recipient": call.session.to_string(),
+            "url": call.call.url,
+        }),
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => json!({
             "kind": "write_back",
             "wish": write_back.wish,
             "destination": write_back.destination,

@@ -211,6 +211,10 @@ pub enum Lane {
     FhirWrite(DestinationName),
     /// Looks at a FHIR server.
     FhirRead(SourceName),
+    /// Callbacks to an interface engine.
+    Json(DestinationName),
+    /// Requests of flows.
+    Call,
 }
 
 impl Lane {
@@ -222,6 +226,8 @@ impl Lane {
             Effect::SendHl7(write_back) => Self::Hl7(write_back.destination.clone()),
             Effect::UpdateFhir(write_back) => Self::FhirWrite(write_back.destination.clone()),
             Effect::ReadFhir(read) => Self::FhirRead(read.server.clone()),
+            Effect::PostJson(write_back) => Self::Json(write_back.destination.clone()),
+            Effect::CallHttp(_) => Self::Call,
         }
     }
 
@@ -233,6 +239,8 @@ impl Lane {
             Self::Hl7(destination) => named(b"hl7:", destination.as_str()),
             Self::FhirWrite(server) => named(b"fhir-write:", server.as_str()),
             Self::FhirRead(server) => named(b"fhir-read:", server.as_str()),
+            Self::Json(destination) => named(b"json:", destination.as_str()),
+            Self::Call => b"call\0".to_vec(),
         }
     }
 }
@@ -399,7 +407,7 @@ pub fn ready(row: &Outgoing) -> Result<Key, store::Error> {
 
 /// The millisecond that a moment falls in or before: indexes count in milliseconds, and what they
 /// call up must be due by the finer clock as well.
-fn whole_millis(at: Timestamp) -> Timestamp {
+pub(super) fn whole_millis(at: Timestamp) -> Timestamp {
     at + TimeDelta::nanoseconds(999_999)
 }
 
@@ -413,6 +421,7 @@ pub fn lane_of(key: &Key) -> Option<Lane> {
         "hl7" => Some(Lane::Hl7(DestinationName::new(name))),
         "fhir-write" => Some(Lane::FhirWrite(DestinationName::new(name))),
         "fhir-read" => Some(Lane::FhirRead(SourceName::new(name))),
+        "json" => Some(Lane::Json(DestinationName::new(name))),
         _ => None,
     }
 }
@@ -441,6 +450,8 @@ pub fn planned(read: &ReadAt) -> Result<Key, store::Error> {
     let name = ["r", read.server.as_str(), &what.join("\0")].join("\0");
     bounded(Table::Feed, name.as_bytes())
 }
+
+pub use super::outreach::{Wake, campaign, program, session, sessions_of};
 
 /// Identifiers longer than this are hashed into their key.
 const LONG_ID: usize = 512;

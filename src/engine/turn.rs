@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 use super::batch::{Batch, Error};
 use super::desk;
 use super::input::{Reading, Received, Sameness};
+use super::load::{add_appointment, add_contact, load};
+use super::outreach::{self, Shelf};
 use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
 use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::contact::{Contact, FOLLOWED_MAX};
 use crate::core::delivery::{Outgoing, State, Tries};
-use crate::core::effect::{Effect, Planned, ReadAt};
+use crate::core::effect::{Effect, Planned};
 use crate::core::event::Event;
 use crate::core::feed::FeedReport;
-use crate::core::gate::{first_state, gate_of};
-use crate::core::ids::{AppointmentKey, Identifier, OutboxId, Seq, SourceName};
+use crate::core::gate::first_state;
+use crate::core::ids::{Identifier, OutboxId, Seq, SourceName};
 use crate::core::phone::PhoneNumber;
 use crate::core::reason::{Outcome, Reason};
 use crate::core::rules::Rules;
@@ -35,6 +37,13 @@ const REPLACED_MAX: usize = 4;
 pub(crate) struct Frame<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) now: Timestamp,
+    pub(crate) shelf: &'a Shelf,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) const fn around(self) -> outreach::Around<'a> {
+        outreach::Around { rules: self.rules, shelf: self.shelf }
+    }
 }
 
 /// What became of a received message.
@@ -120,7 +129,7 @@ fn file(
         }
         Reading::Notified(notified) => {
             let event = Event::Notified(Box::new(notified.clone()));
-            let scene = load(batch, seq, &event)?;
+            let scene = load(batch, frame, seq, &event)?;
             let decision = decide(None, &event, &scene, frame.rules, frame.now);
             let count = u32::try_from(notified.hints.len()).unwrap_or(u32::MAX);
             Ok((Filed::Noted(count), collect(batch, frame, &scene, decision)?))
@@ -263,7 +272,7 @@ pub(crate) fn act(
         }
         batch.put_plain(key, Some(rows::encode(&seq)));
     }
-    let scene = load(batch, seq, event)?;
+    let scene = load(batch, frame, seq, event)?;
     let decision = decide(None, event, &scene, frame.rules, frame.now);
     let outcomes = collect(batch, frame, &scene, decision)?;
     // What a look at a server has seen is an entry of its own; the look is none.
@@ -298,68 +307,16 @@ fn cause_of(event: &Event, scene: &Scene) -> Option<Cause> {
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::action(event, scene).map(|action| Cause::Operator { action })
         }
+        Event::CampaignMade(_)
+        | Event::RecipientsAdded { .. }
+        | Event::CampaignMoved { .. }
+        | Event::CampaignDue { .. }
+        | Event::SessionDue { .. }
+        | Event::HttpAnswered { .. } => {
+            outreach::action(event).map(|action| Cause::Operator { action })
+        }
         Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
     }
-}
-
-fn load(batch: &mut Batch<'_>, seq: Seq, event: &Event) -> Result<Scene, Error> {
-    let mut scene = Scene { seq, ..Scene::default() };
-    match event {
-        Event::Claimed(_) => {}
-        Event::TimerDue { appointment, .. } | Event::RemindNow { appointment } => {
-            if let Some(found) = add_appointment(batch, &mut scene, appointment)?
-                && let Some(phone) = found.patient.phone
-            {
-                add_contact(batch, &mut scene, &phone)?;
-            }
-        }
-        Event::Notified(notified) => {
-            add_feed(batch, &mut scene, &notified.server)?;
-            for what in &notified.hints {
-                let read = ReadAt { server: notified.server.clone(), what: what.clone() };
-                add_planned(batch, &mut scene, read)?;
-            }
-        }
-        Event::FeedReported { server, .. } => add_feed(batch, &mut scene, server)?,
-        Event::ReplyReceived(reply) => add_contact(batch, &mut scene, &reply.from)?,
-        Event::ConsentSet { phone, .. } => add_contact(batch, &mut scene, phone)?,
-        Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
-            desk::add(batch, &mut scene, event)?;
-        }
-        Event::SendDue { outbox } | Event::DeliveryReported { outbox, .. } => {
-            add_outgoing(batch, &mut scene, outbox)?;
-        }
-    }
-    Ok(scene)
-}
-
-fn add_appointment(
-    batch: &mut Batch<'_>,
-    scene: &mut Scene,
-    key: &AppointmentKey,
-) -> Result<Option<Appointment>, Error> {
-    let found = batch.appointment(key)?;
-    if let Some(found) = &found {
-        scene.appointments.insert(key.clone(), found.clone());
-    }
-    Ok(found)
-}
-
-/// Adds a phone and the appointments that it hears of.
-fn add_contact(batch: &mut Batch<'_>, scene: &mut Scene, phone: &PhoneNumber) -> Result<(), Error> {
-    let Some(contact) = batch.contact(phone)? else { return Ok(()) };
-    for key in &contact.appointments {
-        add_appointment(batch, scene, key)?;
-    }
-    for id in &contact.waiting {
-        let Some(row) = batch.outgoing(id)? else { continue };
-        if let (State::Held, Some(source)) = (row.state, gate_of(&row)) {
-            desk::add_gate(batch, scene, &source)?;
-        }
-        scene.outbox.insert(id.clone(), row);
-    }
-    scene.contacts.insert(phone.clone(), contact);
-    Ok(())
 }
 
 /// Notes at its phone whether a text waits to be claimed.
@@ -375,45 +332,6 @@ fn note_waiting(batch: &mut Batch<'_>, row: &Outgoing) -> Result<(), Error> {
     if is_news { batch.put_contact(contact) } else { Ok(()) }
 }
 
-fn add_outgoing(batch: &mut Batch<'_>, scene: &mut Scene, id: &OutboxId) -> Result<(), Error> {
-    let Some(row) = batch.outgoing(id)? else { return Ok(()) };
-    match &row.effect {
-        Effect::SendSms(sms) => {
-            for about in &sms.about {
-                add_appointment(batch, scene, &about.appointment)?;
-            }
-            // What the provider says of consent concerns all of the phone's appointments.
-            add_contact(batch, scene, &sms.to)?;
-        }
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            add_appointment(batch, scene, &write_back.appointment)?;
-        }
-        Effect::ReadFhir(_) => {}
-    }
-    if let Some(source) = gate_of(&row) {
-        desk::add_gate(batch, scene, &source)?;
-    }
-    scene.outbox.insert(id.clone(), row);
-    Ok(())
-}
-
-fn add_feed(batch: &mut Batch<'_>, scene: &mut Scene, server: &SourceName) -> Result<(), Error> {
-    if let Some(row) = batch.plain(&rows::feed(server)?)? {
-        scene.feeds.insert(server.clone(), rows::decode(Table::Feed, &row)?);
-    }
-    Ok(())
-}
-
-/// Adds a look that waits to be taken; one that has begun may have seen less than there is now.
-fn add_planned(batch: &mut Batch<'_>, scene: &mut Scene, read: ReadAt) -> Result<(), Error> {
-    let Some(row) = batch.plain(&rows::planned(&read)?)? else { return Ok(()) };
-    let id: OutboxId = rows::decode(Table::Feed, &row)?;
-    if batch.outgoing(&id)?.is_some_and(|row| row.state == State::Ready) {
-        scene.planned.insert(read);
-    }
-    Ok(())
-}
-
 /// Puts a decision's rows into the batch; effects become rows of the outbox.
 fn collect(
     batch: &mut Batch<'_>,
@@ -422,6 +340,7 @@ fn collect(
     mut decision: Decision,
 ) -> Result<Vec<Outcome>, Error> {
     desk::collect(batch, scene, &mut decision)?;
+    outreach::collect(batch, &mut decision)?;
     let (seq, before) = (scene.seq, scene.effects_before);
     for row in decision.appointments {
         batch.put_appointment(row)?;

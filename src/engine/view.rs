@@ -307,7 +307,8 @@ impl View {
     fn timers(&self, filter: &Filter) -> Result<Vec<Value>, Error> {
         let mut found = Vec::new();
         self.scan(Table::Due, Order::Ascending, |key, row| {
-            let (name, _): (AppointmentKey, u32) = rows::decode(Table::Due, &row.value)?;
+            let wake: rows::Wake = rows::decode(Table::Due, &row.value)?;
+            let rows::Wake::Appointment(name, _) = wake else { return Ok(true) };
             let at = key.due_at().and_then(|at| at.timestamp());
             if filter.until.zip(at).is_some_and(|(until, at)| at > until) {
                 return Ok(false);
@@ -395,10 +396,10 @@ fn is_about(row: &Outgoing, phone: Option<&PhoneNumber>, named: Option<&Named>) 
             phone.is_none_or(|phone| sms.to == *phone)
                 && (named.is_none() || sms.about.iter().any(|about| is_named(&about.appointment)))
         }
-        Effect::ReadFhir(_) => phone.is_none() && named.is_none(),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            phone.is_none() && is_named(&write_back.appointment)
-        }
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => phone.is_none() && named.is_none(),
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => phone.is_none() && is_named(&write_back.appointment),
     }
 }
 

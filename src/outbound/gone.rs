@@ -39,7 +39,11 @@ impl GoneLane {
                 let report = match &work.row.effect {
                     // Nobody asks any more what changed there.
                     Effect::ReadFhir(_) => Report::Accepted { id: "not_configured".to_owned() },
-                    Effect::SendSms(_) | Effect::SendHl7(_) | Effect::UpdateFhir(_) => {
+                    Effect::SendSms(_)
+                    | Effect::SendHl7(_)
+                    | Effect::UpdateFhir(_)
+                    | Effect::PostJson(_)
+                    | Effect::CallHttp(_) => {
                         let code = "not_configured".to_owned();
                         Report::NotDone { failure: Failure::Permanent, code }
                     }

@@ -14,15 +14,15 @@ use tracing::{debug, error, info, warn};
 
 use super::breaker::Breaker;
 use super::mllp::{Connection, Exchange};
+use super::reported;
 use crate::clock::Clock;
 use crate::core::appointment::{Appointment, WishKind};
 use crate::core::delivery::{Failure, Report};
 use crate::core::effect::{Effect, WriteBack};
-use crate::core::event::Event;
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::local_time::Zone;
 use crate::engine::rows::Lane;
-use crate::engine::{Answer, Handle, Work};
+use crate::engine::{Handle, Work};
 use crate::hl7::charset::{self, Target, Warning};
 use crate::hl7::receipt::Response;
 use crate::hl7::{AckCode, AckReceived, Charset, Message, normalise};
@@ -113,19 +113,8 @@ impl Hl7Lane {
         let Effect::SendHl7(write_back) = &work.row.effect else { return };
         let report =
             self.deliver(write_back, work.message.as_deref(), work.appointment.as_deref()).await;
-        let outcome = match &report {
-            Report::Accepted { .. } => "accepted",
-            Report::NotDone { failure: Failure::TryLater, .. } | Report::InDoubt { .. } => "retry",
-            Report::NotDone { .. }
-            | Report::Delivered { .. }
-            | Report::Undelivered { .. }
-            | Report::NoTrace => "refused",
-        };
-        self.metrics.sent(self.options.name.as_str(), outcome);
-        let event = Event::DeliveryReported { outbox: work.row.id.clone(), report };
-        if let Answer::NotStored(category) = self.handle.act(event).await {
-            error!(outbox.id = %work.row.id, ?category, "A delivery report was not stored");
-        }
+        let name = &self.options.name;
+        reported::report(&self.handle, &self.metrics, name, &work.row.id, report).await;
     }
 
     async fn deliver(

@@ -12,5 +12,6 @@ pub mod fhir;
 pub mod gone;
 pub mod hl7;
 pub mod mllp;
+mod reported;
 pub mod sms;
 pub mod twilio;

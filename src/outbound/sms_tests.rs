@@ -14,7 +14,8 @@ fn at(text: &str) -> Timestamp {
 fn row() -> Outgoing {
     let to = PhoneNumber::parse_e164("+14155550123").unwrap();
     let body = Some(Phi::new("See you at 9".to_owned()));
-    let sms = Sms { to, kind: TextKind::Reminder, about: vec![], language: None, body };
+    let sms =
+        Sms { to, kind: TextKind::Reminder, about: vec![], language: None, body, outreach: None };
     Outgoing {
         id: OutboxId::new("1-1-0"),
         effect: Effect::SendSms(sms),

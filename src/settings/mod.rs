@@ -22,6 +22,7 @@ mod hostile;
 mod layers;
 mod listener;
 mod net;
+mod outreach;
 mod practice;
 mod reader;
 
@@ -41,7 +42,7 @@ use config::Value;
 
 use crate::core::ids::{DestinationName, SourceName};
 use crate::core::phone::Region;
-use crate::core::rules::{Practice, Rules};
+use crate::core::rules::{Outreach, Practice, Rules};
 
 pub use crate::sms::Secret;
 pub use destination::{Consent, Destination, Retry};
@@ -206,7 +207,10 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     let destinations: Vec<Destination> = destinations.into_iter().flatten().collect();
     let ends = Ends { sources: &taken.names, destinations: &names, servers: &seen };
     let region = head.region;
+    let from = twilio.as_ref().map_or("", |twilio| twilio.sender.as_str());
+    let outreach = root.table("outreach", |section| outreach::outreach(section, from));
     let mut rules = rules(root, head, &ends, http.public_url.as_deref())?;
+    rules.outreach = outreach;
     rules.servers = fhir_servers.iter().map(FhirServer::rules).collect();
     let mappings = root.table("mappings", |section| {
         section.list("paths", |text| Ok(text.to_owned())).unwrap_or_default()
@@ -280,6 +284,8 @@ fn rules(
         guard,
         routes,
         servers: BTreeMap::new(),
+        callbacks: BTreeSet::new(),
+        outreach: Outreach::default(),
         texts,
     };
     let sources = ends.sources.keys().map(String::as_str).collect();

@@ -14,7 +14,7 @@ use super::suggest::{clipped, nearest};
 use super::values::kind_name;
 
 /// Sections that are planned, and refused until they do something.
-const NOT_YET: [&str; 3] = ["json", "outreach", "console"];
+const NOT_YET: [&str; 2] = ["json", "console"];
 
 /// What all sections of one run share.
 #[derive(Debug, Default)]

@@ -73,6 +73,7 @@ tables! {
     Feed = b'f' "feed", "A FHIR server as a feed, and what is planned to be read there.";
     Gate = b'g' "gate", "A source under the flood guard, and the texts of it that are held.";
     Desk = b'k' "desk" (phi), "Tasks that nobody is done with, by what they are about.";
+    Campaign = b'e' "campaign", "Campaigns, and the flows that they run.";
     Session = b's' "session" (phi), "A recipient in an outreach flow.";
     User = b'u' "user", "Console users.";
     Audit = b'l' "audit", "Who did what in the console.";

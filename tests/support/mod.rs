@@ -154,6 +154,8 @@ pub(crate) fn rules() -> Rules {
         },
         guard: Guard::default(),
         routes: BTreeMap::from([(SourceName::new("ehr"), DestinationName::new("ehr"))]),
+        callbacks: std::collections::BTreeSet::new(),
+        outreach: appointd::core::rules::Outreach::default(),
         servers: BTreeMap::new(),
         texts: texts(),
     }

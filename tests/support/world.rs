@@ -214,8 +214,10 @@ impl World {
                 self.sent.push(Sent { at: self.now, to, kind, about, body, outbox });
                 format!("SM-out-{}", self.sent.len())
             }
-            Effect::ReadFhir(_) => String::new(),
-            Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+            Effect::ReadFhir(_) | Effect::CallHttp(_) => String::new(),
+            Effect::SendHl7(write_back)
+            | Effect::UpdateFhir(write_back)
+            | Effect::PostJson(write_back) => {
                 self.written.push(write_back);
                 "AA".to_owned()
             }

@@ -319,10 +319,13 @@ fn what(row: &Outgoing) -> String {
         Effect::SendSms(sms) => {
             format!("\"{}\" to {}", sms.kind.name().replace('_', " "), shown(&sms.to))
         }
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => {
             format!("the wish about visit {} to the EHR", number(&write_back.appointment))
         }
         Effect::ReadFhir(_) => "a look at the EHR".to_owned(),
+        Effect::CallHttp(_) => "a question to a web server".to_owned(),
     }
 }
 
@@ -377,6 +380,8 @@ const fn kind(kind: TaskKind) -> &'static str {
         TaskKind::ReadFailed => "could not be looked at",
         TaskKind::WrongNumber => "says it is not the patient's phone",
         TaskKind::BadNumber => "the number cannot be texted",
+        TaskKind::Outreach => "a campaign's answer",
+        TaskKind::OutreachUrgent => "a campaign's answer, urgent",
         TaskKind::Flood => "too many texts at once",
     }
 }

@@ -151,10 +151,10 @@ fn moments(appointments: &[Appointment], waiting: &[Outgoing]) -> Vec<Moment> {
 fn is_about(row: &Outgoing, appointment: &Appointment) -> bool {
     match &row.effect {
         Effect::SendSms(sms) => sms.about.iter().any(|about| about.appointment == appointment.key),
-        Effect::ReadFhir(_) => false,
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => {
-            write_back.appointment == appointment.key
-        }
+        Effect::ReadFhir(_) | Effect::CallHttp(_) => false,
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => write_back.appointment == appointment.key,
     }
 }
 
@@ -173,7 +173,10 @@ fn effect_name(effect: &Effect) -> String {
     match effect {
         Effect::SendSms(sms) => format!("text “{}”", sms.kind.name().replace('_', " ")),
         Effect::ReadFhir(_) => "a look at the EHR".to_owned(),
-        Effect::SendHl7(write_back) | Effect::UpdateFhir(write_back) => match write_back.wish {
+        Effect::CallHttp(_) => "a question to a web server".to_owned(),
+        Effect::SendHl7(write_back)
+        | Effect::UpdateFhir(write_back)
+        | Effect::PostJson(write_back) => match write_back.wish {
             WishKind::Confirm => "confirmation to the EHR".to_owned(),
             WishKind::Cancel => "cancellation to the EHR".to_owned(),
         },
@@ -430,6 +433,7 @@ const fn task_name(kind: TaskKind) -> &'static str {
         TaskKind::ReadFailed => "The EHR could not be asked what changed",
         TaskKind::WrongNumber => "The phone is not the patient's",
         TaskKind::BadNumber => "The number cannot be texted",
+        TaskKind::Outreach | TaskKind::OutreachUrgent => "a campaign's answer",
         TaskKind::Flood => "Too many texts at once; they are held",
     }
 }

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use super::super::appointment::{Appointment, Notice, Wish, WishKind, WishState};
+use super::super::contact::told_start;
 use super::super::effect::{Effect, Planned, TaskKind, TextKind, WriteBack};
-use super::super::hours::Hours;
 use super::super::ids::AppointmentKey;
 use super::super::reason::Reason;
 use super::super::reply::Intent;
@@ -48,16 +48,10 @@ impl Talk<'_> {
     /// start.
     fn is_stale(&self, key: &AppointmentKey, intent: Intent) -> bool {
         let Some(row) = self.open.iter().find(|open| open.key == *key) else { return true };
-        let told = self.told_start(key);
+        let told = told_start(&self.prompts, key);
         let is_moved = told.is_some() && told != row.start.as_ref().map(|start| start.instant);
         let is_untold = row.unsent_notice == Some(Notice::Rescheduled);
         intent != Intent::Reschedule && (is_moved || is_untold)
-    }
-
-    /// The start that the text told which the patient answers.
-    fn told_start(&self, key: &AppointmentKey) -> Option<Timestamp> {
-        let mut prompts = self.prompts.iter().rev();
-        prompts.find_map(|prompt| prompt.starts.get(key).copied())
     }
 
     fn act_on_each(&mut self, intent: Intent, keys: &[&AppointmentKey]) {
@@ -84,9 +78,7 @@ impl Talk<'_> {
                 None => self.task(TaskKind::Reschedule, Some(after.key.clone())),
             }
             self.decision.explain(Some(after.key.clone()), event, Reason::Understood(intent));
-            for prompt in &mut self.contact.prompts {
-                prompt.is_answered |= prompt.appointments.contains(&after.key);
-            }
+            self.contact.hear_answer(std::slice::from_ref(&after.key));
             self.decision.appointments.push(after.clone());
             acted.push(after);
         }
@@ -102,8 +94,10 @@ impl Talk<'_> {
         after.wish = Some(Wish { kind, requested_at: self.now, state: WishState::Requested });
         let destination = self.rules.routes.get(&after.source);
         let is_server = destination.is_some_and(|name| self.rules.is_server(name));
+        let names_patient =
+            is_server || destination.is_some_and(|name| self.rules.callbacks.contains(name));
         let is_others =
-            if is_server { after.sharing.forbids(kind) } else { !after.sharing.is_alone() };
+            if names_patient { after.sharing.forbids(kind) } else { !after.sharing.is_alone() };
         if is_others {
             return self.by_hand(after);
         }
@@ -112,7 +106,7 @@ impl Talk<'_> {
             return self.task(TaskKind::EnterByHand, Some(after.key.clone()));
         };
         // Which start the patient was told: a change that no text told of was not agreed to.
-        let told = self.told_start(&after.key);
+        let told = told_start(&self.prompts, &after.key);
         let write_back = WriteBack {
             destination: destination.clone(),
             appointment: after.key.clone(),
@@ -124,6 +118,8 @@ impl Talk<'_> {
         self.decision.effects.push(Planned {
             effect: if is_server {
                 Effect::UpdateFhir(write_back)
+            } else if self.rules.callbacks.contains(destination) {
+                Effect::PostJson(write_back)
             } else {
                 Effect::SendHl7(write_back)
             },
@@ -153,9 +149,7 @@ impl Talk<'_> {
     /// a notice that still waits would have said, and takes its place; only while a cancellation is
     /// held back, and goes out within minutes, it is left to the notice: it may yet become a new time.
     pub(super) fn say_what_changed(&mut self, keys: &[AppointmentKey]) {
-        for prompt in &mut self.contact.prompts {
-            prompt.is_answered |= keys.iter().any(|key| prompt.appointments.contains(key));
-        }
+        self.contact.hear_answer(keys);
         let mut rows = Vec::new();
         for key in keys {
             let Some(row) = self.scene.appointments.get(key) else { continue };
@@ -188,7 +182,7 @@ impl Talk<'_> {
     fn is_about_to_be_told(&self, row: &Appointment) -> bool {
         let held = self.contact.held.iter().find(|held| held.appointment == row.key);
         let zone = row.start.as_ref().map_or(self.rules.practice.zone, |start| start.zone);
-        let hours = Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders);
+        let hours = self.hours_of(zone);
         held.is_some_and(|held| held.until > self.now && hours.contains(held.until))
     }
 

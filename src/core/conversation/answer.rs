@@ -7,6 +7,7 @@ use super::super::contact::Answered;
 use super::super::effect::{About, Effect, Planned, Sms, TextKind};
 use super::super::hours::Hours;
 use super::super::ids::AppointmentKey;
+use super::super::local_time::Zone;
 use super::super::reason::Reason;
 use super::{OPTED_OUT_WITHIN, Talk};
 use crate::clock::Timestamp;
@@ -37,7 +38,9 @@ impl Talk<'_> {
         if let Some(reason) = self.objection(kind, &keys) {
             return self.decision.explain(keys.first().cloned(), "REPLY", reason);
         }
-        let begun = about.first().and_then(|first| first.begun_at());
+        // It has taken the place of a notice, and is needed for as long.
+        let needed = about.first().filter(|_| kind == TextKind::ChangedMeanwhile);
+        let needed = needed.and_then(|first| first.begun_at());
         self.contact.answered.push(Answered { at: self.now, kind, about: keys });
         let about = about
             .iter()
@@ -46,9 +49,6 @@ impl Talk<'_> {
         let due = self.answer_at();
         let not_after =
             due + if kind == TextKind::OptedOut { OPTED_OUT_WITHIN } else { ANSWER_WITHIN };
-        // It has taken the place of a notice, and is needed for as long.
-
-        let begun = begun.filter(|_| kind == TextKind::ChangedMeanwhile);
         self.decision.effects.push(Planned {
             effect: Effect::SendSms(Sms {
                 to: self.contact.phone.clone(),
@@ -56,9 +56,10 @@ impl Talk<'_> {
                 about,
                 language: self.language.clone(),
                 body: None,
+                outreach: None,
             }),
             due,
-            not_after: begun.map_or(not_after, |begun| begun.max(not_after)),
+            not_after: needed.map_or(not_after, |needed| needed.max(not_after)),
         });
     }
 
@@ -73,9 +74,18 @@ impl Talk<'_> {
         if !self.is_found_late() {
             return self.now;
         }
+        self.hours_of(self.zone()).next_opening(self.now)
+    }
+
+    /// The zone that the next visit is in.
+    pub(super) fn zone(&self) -> Zone {
         let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
-        let zone = zone.unwrap_or(self.rules.practice.zone);
-        Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders).next_opening(self.now)
+        zone.unwrap_or(self.rules.practice.zone)
+    }
+
+    /// The hours at which the phone may be texted of what is in a zone.
+    pub(super) fn hours_of(&self, zone: Zone) -> Hours {
+        Hours::of(zone, Some(&self.contact.phone), &self.rules.reminders)
     }
 
     /// Why an answer is not given. What machines send is answered a few times only.

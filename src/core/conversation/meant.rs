@@ -49,26 +49,22 @@ pub(super) fn open_appointments(
 }
 
 /// The texts that a reply sent at `at` may answer, oldest first.
-pub(super) fn prompts_at<'a>(
-    contact: &'a Contact,
-    rules: &Rules,
-    at: Timestamp,
-) -> Vec<&'a Prompt> {
+pub(super) fn prompts_at(contact: &Contact, rules: &Rules, at: Timestamp) -> Vec<Prompt> {
     let counts =
         |prompt: &&Prompt| prompt.at <= at && at - prompt.at <= rules.replies.prompt_counts_for;
-    contact.prompts.iter().filter(counts).collect()
+    contact.prompts.iter().filter(counts).cloned().collect()
 }
 
 /// Decides what a reply that names no appointment is about. `prompts` are those that it may answer,
 /// oldest first.
 pub(super) fn meant(
     intent: Intent,
-    prompts: &[&Prompt],
+    prompts: &[Prompt],
     open: &[Appointment],
     scene: &Scene,
 ) -> Meant {
     let Some(latest) = prompts.last() else { return by_what_is_open(open) };
-    let candidates = together(prompts.iter().copied());
+    let candidates = asked_together(prompts);
     let is_one_text = candidates.iter().all(|key| latest.appointments.contains(key));
     let mut listed: Vec<&Appointment> =
         open.iter().filter(|open| candidates.contains(&&open.key)).collect();
@@ -94,14 +90,9 @@ pub(super) fn meant(
 }
 
 /// The appointments of the last text, and of those that went out together with it and have no answer.
-pub(super) fn asked_together(prompts: &[Prompt]) -> Vec<AppointmentKey> {
-    together(prompts.iter()).into_iter().cloned().collect()
-}
-
-fn together<'a>(prompts: impl DoubleEndedIterator<Item = &'a Prompt>) -> Vec<&'a AppointmentKey> {
-    let mut prompts = prompts.rev();
-    let Some(latest) = prompts.next() else { return Vec::new() };
-    let earlier = prompts.filter(|p| !p.is_answered && latest.at - p.at <= TOGETHER);
+pub(super) fn asked_together(prompts: &[Prompt]) -> Vec<&AppointmentKey> {
+    let Some((latest, earlier)) = prompts.split_last() else { return Vec::new() };
+    let earlier = earlier.iter().filter(|p| !p.is_answered && latest.at - p.at <= TOGETHER);
     std::iter::once(latest).chain(earlier).flat_map(|prompt| &prompt.appointments).collect()
 }
 

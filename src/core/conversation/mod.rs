@@ -5,17 +5,21 @@
 
 mod act;
 mod answer;
+mod campaign;
 mod meant;
 mod named;
 
 use chrono::TimeDelta;
 
 use super::appointment::{Appointment, Notice};
+use super::campaign::SessionId;
 use super::consent::{spread, tell_after_all, withdraw_texts};
 use super::contact::{ConsentCause, Contact, Programme, Prompt, Question};
 use super::effect::{Task, TaskKind, TextKind};
 use super::event::{Handled, Reply};
+use super::flow::{Happened, Inbound};
 use super::ids::AppointmentKey;
+use super::outreach;
 use super::reason::Reason;
 use super::reply::{Intent, fold, is_acknowledgment, is_carrier_stop, understand};
 use super::rules::Rules;
@@ -34,6 +38,8 @@ pub(super) const OPTED_OUT_WITHIN: TimeDelta = TimeDelta::minutes(5);
 /// How often a phone without an open appointment is answered, and how often a patient is told that a
 /// person will read the reply.
 const ONCE_A_DAY: TimeDelta = TimeDelta::days(1);
+/// How long after a campaign's conversation a text may belong to it.
+const TALKED_LATELY: TimeDelta = TimeDelta::days(7);
 /// How far apart the clocks of the provider and of this machine may be.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
 
@@ -47,11 +53,17 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
     let open = open_appointments(&contact, scene, rules, now);
     // A text that was found late answers what had been sent by then.
     let at = reply.sent_at.map_or(now, |sent| now.min(sent + CLOCK_SKEW));
-    let prompts: Vec<Prompt> = prompts_at(&contact, rules, at).into_iter().cloned().collect();
+    let prompts = prompts_at(&contact, rules, at);
     let language = language_of(&open, &prompts, scene);
     let intent = intent_of(reply, language.as_deref(), contact.consent.opted_out, rules);
     let decision = Decision::default();
-    let mut talk = Talk { scene, rules, now, reply, contact, open, prompts, language, decision };
+    // What was asked before: is it about the visit, or about a campaign's question?
+    let either = contact.either.take().filter(|either| now - either.at <= ONCE_A_DAY);
+    let earlier = either.as_ref().map(|either| &either.reply);
+    let reply = earlier.filter(|_| intent == Intent::Number(1)).unwrap_or(reply);
+    let flow = None;
+    let mut talk =
+        Talk { scene, rules, now, reply, contact, open, prompts, language, flow, decision };
     match intent {
         // Who answers here is not the patient, until START says otherwise.
         Intent::Confirm
@@ -65,6 +77,24 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
         {
             talk.decision.explain(None, "REPLY", Reason::NotThePatients);
         }
+        Intent::Number(1) if either.is_some() => {
+            let intent = intent_of(reply, talk.language.as_deref(), false, rules);
+            talk.about_visits(intent);
+        }
+        Intent::Confirm
+        | Intent::Cancel
+        | Intent::Reschedule
+        | Intent::Number(_)
+        | Intent::Mixed
+        | Intent::Unclear
+            if talk.settles(either.as_deref(), intent) => {}
+        Intent::Confirm
+        | Intent::Cancel
+        | Intent::Reschedule
+        | Intent::Number(_)
+        | Intent::Mixed
+        | Intent::Unclear
+            if talk.for_campaign(intent) => {}
         Intent::Confirm | Intent::Mixed | Intent::Unclear if talk.is_acknowledgment() => {
             talk.decision.explain(None, "REPLY", Reason::Acknowledged);
         }
@@ -79,8 +109,12 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
         | Intent::Mixed
         | Intent::Unclear => talk.about_visits(intent),
     }
-    let Talk { contact, mut decision, .. } = talk;
-    decision.contacts.push(contact);
+    let Talk { contact, mut decision, flow, .. } = talk;
+    decision.contacts.push(contact.clone());
+    outreach::end_for_consent(&contact, &mut decision, scene, now);
+    if let Some((session, text)) = flow {
+        outreach::take(&session, &Happened::Heard(text), &mut decision, scene, rules, now);
+    }
     decision
 }
 
@@ -148,6 +182,8 @@ struct Talk<'a> {
     /// The texts that this one may answer, oldest first.
     prompts: Vec<Prompt>,
     language: Option<String>,
+    /// The recipient of a campaign whose flow the reply goes to.
+    flow: Option<(SessionId, Inbound)>,
     decision: Decision,
 }
 
@@ -279,8 +315,7 @@ impl Talk<'_> {
     }
 
     fn act(&mut self, intent: Intent) {
-        let prompts: Vec<&Prompt> = self.prompts.iter().collect();
-        match meant(intent, &prompts, &self.open, self.scene) {
+        match meant(intent, &self.prompts, &self.open, self.scene) {
             Meant::These(keys) if self.was_told_off() && intent != Intent::Reschedule => {
                 self.ask_which(intent, keys);
             }
@@ -323,8 +358,7 @@ impl Talk<'_> {
     }
 
     fn only_one_meant(&self) -> Option<AppointmentKey> {
-        let prompts: Vec<&Prompt> = self.prompts.iter().collect();
-        match meant(Intent::Unclear, &prompts, &self.open, self.scene) {
+        match meant(Intent::Unclear, &self.prompts, &self.open, self.scene) {
             Meant::These(keys) => keys.into_iter().next(),
             Meant::Among(_) | Meant::Gone(_) | Meant::Nothing => None,
         }
@@ -359,8 +393,10 @@ impl Talk<'_> {
             return self.decision.explain(None, "REPLY", Reason::NothingOpen);
         }
         let is_patients = !self.contact.appointments.is_empty();
-        if is_patients && matches!(intent, Intent::Reschedule | Intent::Mixed) {
-            // The visit is over or off, and the patient wants something still.
+        let talked = self.contact.talked_at.is_some_and(|at| self.now - at <= TALKED_LATELY);
+        if talked || is_patients && matches!(intent, Intent::Reschedule | Intent::Mixed) {
+            // The visit is over or off, or a campaign's conversation, and the patient says something
+            // still.
             return self.hand_over(Reason::NothingOpen);
         }
         let answered = self.contact.stranger_answered_at;

@@ -51,8 +51,7 @@ impl Talk<'_> {
             })
             .collect();
         let words = &self.rules.replies.words;
-        let zone = self.open.first().and_then(|open| Some(open.start.as_ref()?.zone));
-        let today = zone.unwrap_or(self.rules.practice.zone).date(self.now);
+        let today = self.zone().date(self.now);
         let text = self.reply.body.expose();
         let picks = match select(text, &choices, shown.numbers, words, today) {
             Selection::Nothing => return Names::None,
@@ -71,7 +70,7 @@ impl Talk<'_> {
             if keys.len() > 1 && shown.numbers == Numbers::Nothing {
                 // "All" of no list are those that were asked about together.
                 let asked = asked_together(&self.prompts);
-                keys.retain(|key| asked.contains(key));
+                keys.retain(|key| asked.contains(&key));
             }
             if keys.is_empty() {
                 return Names::None;
@@ -86,20 +85,19 @@ impl Talk<'_> {
     fn said_of(&self, rest: &str, shown: &Shown, own: Option<&str>) -> Option<Intent> {
         let words = &self.rules.replies.words;
         let is_bare = rest.is_empty() || is_acknowledgment(rest, words);
+        let said = understand(rest, own, words);
         let asks_back = self.reply.body.expose().contains(['?', '¿']);
         if let Some(asked) = shown.question {
             if is_bare {
                 return (!asks_back).then_some(asked);
             }
             let folded = fold(rest);
-            let is_yes = understand(rest, own, words) == Intent::Confirm
-                && folded != "c"
-                && !folded.contains("confirm");
-            if is_yes {
+            let is_letter = folded == "c" || folded.contains("confirm");
+            if said == Intent::Confirm && !is_letter {
                 return Some(asked);
             }
         }
-        Some(understand(rest, own, words))
+        Some(said)
     }
 
     /// Remembers a list as it was written last: what has been called off since has no number in it.

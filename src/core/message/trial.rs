@@ -25,7 +25,11 @@ pub(super) const fn counts(kind: TextKind) -> Counts {
         | TextKind::NothingOpen
         | TextKind::Help
         | TextKind::OptedIn
-        | TextKind::OptedOut => Counts { none: true, one: false, several: false },
+        | TextKind::OptedOut
+        | TextKind::WhichTalk
+        // Their words are the flow's.
+        | TextKind::Outreach
+        | TextKind::OutreachAnswer => Counts { none: true, one: false, several: false },
         TextKind::NotUnderstood => Counts { none: true, one: true, several: true },
         TextKind::Reminder
         | TextKind::WhichOne

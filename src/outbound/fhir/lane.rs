@@ -13,15 +13,15 @@ use appointd_fhir::client::{Method, Request, Response};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
+use super::super::reported;
 use super::server::{Server, Trouble};
 use crate::clock::Clock;
 use crate::core::appointment::Appointment;
 use crate::core::delivery::{Failure, Report};
 use crate::core::effect::{Effect, WriteBack};
-use crate::core::event::Event;
 use crate::core::ids::{DestinationName, Identifier, SourceName};
 use crate::engine::rows::Lane;
-use crate::engine::{Answer, Handle, Work};
+use crate::engine::{Handle, Work};
 use crate::fhir::outcome::says_gone;
 use crate::fhir::page::{self, Entry};
 use crate::fhir::query::by_identifier;
@@ -176,20 +176,8 @@ impl WriteLane {
     }
 
     async fn report(&self, work: &Work, report: Report) {
-        let outcome = match &report {
-            Report::Accepted { .. } => "accepted",
-            Report::NotDone { failure: Failure::TryLater, .. } | Report::InDoubt { .. } => "retry",
-            Report::NotDone { failure: Failure::Overtaken, .. } => "overtaken",
-            Report::NotDone { .. }
-            | Report::Delivered { .. }
-            | Report::Undelivered { .. }
-            | Report::NoTrace => "refused",
-        };
-        self.metrics.sent(self.options.name.as_str(), outcome);
-        let event = Event::DeliveryReported { outbox: work.row.id.clone(), report };
-        if let Answer::NotStored(category) = self.handle.act(event).await {
-            error!(outbox.id = %work.row.id, ?category, "A delivery report was not stored");
-        }
+        let name = &self.options.name;
+        reported::report(&self.handle, &self.metrics, name, &work.row.id, report).await;
     }
 
     async fn deliver(&self, write_back: &WriteBack, appointment: &Appointment) -> Tried {

@@ -1,0 +1,61 @@
+//! A campaign's question that waits for an answer, as a reply finds it.
+
+use super::{end, surroundings};
+use crate::clock::Timestamp;
+use crate::core::campaign::{CampaignState, Session, SessionState};
+use crate::core::contact::{Contact, Programme};
+use crate::core::flow::{self, Fit, Inbound};
+use crate::core::rules::Rules;
+use crate::core::scene::{Decision, Scene};
+
+/// A campaign's question that waits for an answer from a phone.
+#[derive(Debug)]
+pub(in crate::core) struct Asked<'a> {
+    /// The recipient.
+    pub(in crate::core) session: &'a Session,
+    /// When the question left.
+    pub(in crate::core) at: Timestamp,
+}
+
+/// The question that a phone has been asked by a campaign, if it may be answered.
+pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<Asked<'a>> {
+    let talk = contact.talk.as_ref()?;
+    let session = scene.sessions.get(&talk.session).filter(|known| !known.state.is_over())?;
+    let is_stopped = scene
+        .campaigns
+        .get(&talk.session.campaign)
+        .is_none_or(|campaign| campaign.state == CampaignState::Stopped);
+    let is_allowed = contact.consent.allows(Programme::Outreach) && !is_stopped;
+    let at = talk.asked_at.filter(|_| is_allowed)?;
+    Some(Asked { session, at })
+}
+
+/// How well a text fits the question.
+pub(in crate::core) fn fit(
+    asked: &Asked<'_>,
+    text: &Inbound,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Fit {
+    let campaign = scene.campaigns.get(&asked.session.id.campaign);
+    let program = campaign.and_then(|campaign| scene.programs.get(&campaign.program));
+    program.map_or(Fit::NotAsked, |program| {
+        flow::fits(program, &asked.session.run, text, surroundings(rules, now))
+    })
+}
+
+/// Ends a phone's conversation with a campaign if campaigns may not text it any more.
+pub(in crate::core) fn end_for_consent(
+    contact: &Contact,
+    decision: &mut Decision,
+    scene: &Scene,
+    now: Timestamp,
+) {
+    if contact.consent.allows(Programme::Outreach) {
+        return;
+    }
+    let Some(talk) = &contact.talk else { return };
+    let id = talk.session.clone();
+    end(&id, SessionState::OptedOut, decision, scene, now);
+}
