@@ -7,10 +7,12 @@ mod check;
 mod client;
 mod consent;
 pub mod demo;
+mod flow;
 mod hold;
 mod map;
 mod mappings;
 mod out;
+mod outreach;
 mod query;
 mod replay;
 mod resync;
@@ -95,8 +97,12 @@ enum Command {
     Task(task::Arguments),
     /// Texts that the flood guard holds back
     Hold(hold::Arguments),
+    /// Flows of Twilio Studio: check files, or play one as the patient
+    Flow(flow::Arguments),
     /// Whether a phone may be texted
     Consent(consent::Arguments),
+    /// Campaigns: a flow of texts for the recipients of a list, and what they answer
+    Outreach(outreach::Arguments),
     /// Look after the store
     Store(store::Arguments),
     /// Run a stand-in alone: an EHR, or the patients' phones
@@ -127,7 +133,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Resync(arguments) => resync::run(&arguments),
         Command::Task(arguments) => task::run(&arguments),
         Command::Hold(arguments) => hold::run(&arguments),
+        Command::Flow(arguments) => flow::run(&arguments),
         Command::Consent(arguments) => consent::run(&arguments),
+        Command::Outreach(arguments) => outreach::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     };
