@@ -12,6 +12,7 @@ mod hold;
 mod map;
 mod mappings;
 mod out;
+mod outreach;
 mod query;
 mod replay;
 mod resync;
@@ -100,6 +101,8 @@ enum Command {
     Flow(flow::Arguments),
     /// Whether a phone may be texted
     Consent(consent::Arguments),
+    /// Campaigns: a flow of texts for the recipients of a list, and what they answer
+    Outreach(outreach::Arguments),
     /// Look after the store
     Store(store::Arguments),
     /// Run a stand-in alone: an EHR, or the patients' phones
@@ -132,6 +135,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Hold(arguments) => hold::run(&arguments),
         Command::Flow(arguments) => flow::run(&arguments),
         Command::Consent(arguments) => consent::run(&arguments),
+        Command::Outreach(arguments) => outreach::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     };
