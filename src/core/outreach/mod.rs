@@ -189,10 +189,14 @@ pub(super) fn take(
     }
 }
 
-fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
+/// What steps of flows depend on.
+#[must_use]
+pub fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
     Surroundings {
         tools: &rules.outreach.tools,
         words: &rules.replies.words,
+        practice_name: &rules.practice.name,
+        callback_phone: &rules.practice.callback_phone,
         zone: rules.practice.zone,
         now,
     }
