@@ -49,7 +49,11 @@ const ROOMS: &[Room] = &[
         banned: PURE,
     },
     Room { name: "mapping", imports: "category phi clock::Timestamp core hl7", banned: PURE },
-    Room { name: "sms", imports: "category phi core::ids core::phone", banned: PURE },
+    Room {
+        name: "sms",
+        imports: "category phi clock::Timestamp core::ids core::local_time core::phone",
+        banned: PURE,
+    },
     Room { name: "fhir", imports: "category phi clock::Timestamp core sms::Secret", banned: PURE },
     // Workbooks are put together in a file without a name, which `tempfile` makes.
     Room {

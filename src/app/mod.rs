@@ -4,6 +4,7 @@
 //! start with all that is known about it. Knows all rooms, and is known by none.
 
 mod assemble;
+mod edges;
 mod ports;
 mod servers;
 pub mod watch;
@@ -17,11 +18,12 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 pub use assemble::{choices_of, lane_options, library_of, mapping_files, twilio_of};
+pub use edges::callback_of;
 pub use servers::{rooms_fit, server_of};
 
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
-use crate::engine::rows::Lane;
+use crate::core::rules::Rules;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
 use crate::inbound::intake::Intake;
@@ -40,6 +42,7 @@ use crate::sms::Secret;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::tls;
+use edges::{Edges, gone_lanes};
 use ports::{acceptor, bind, bind_listeners, live};
 use servers::{Faces, Rooms, Shared};
 
@@ -81,6 +84,7 @@ pub struct App {
     poller: Option<Poller>,
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
+    edges: Edges,
     gone: Vec<GoneLane>,
     servers: Vec<Rooms>,
     metrics: Arc<Metrics>,
@@ -162,7 +166,10 @@ impl App {
             let metrics = Arc::clone(&metrics);
             lanes.push(Hl7Lane::new(options, handle.clone(), clock.clone(), metrics));
         }
-        let gone = gone_lanes(&settings, &handle)?;
+        let at = http.0.local_addr().unwrap_or(settings.http.listen);
+        let edges = Edges::new(&settings, at, &rules, &handle, (&clock, &metrics));
+        let edges = edges.map_err(Error::Setup)?;
+        let gone = gone_lanes(&settings, &handle).map_err(Error::Setup)?;
         let shared =
             Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
         let servers = build_servers(&settings, &shared)?;
@@ -188,6 +195,7 @@ impl App {
             poller,
             webhooks,
             lanes,
+            edges,
             gone,
             servers,
             metrics,
@@ -230,6 +238,8 @@ impl App {
         for lane in self.lanes {
             tasks.spawn(lane.run(tasks.clone()));
         }
+        let studio = self.edges.studio.clone();
+        self.edges.start(&tasks);
         for lane in self.gone {
             tasks.spawn(lane.run(tasks.clone()));
         }
@@ -249,6 +259,7 @@ impl App {
             endpoints: Arc::new(faces.endpoints),
             desks: Arc::new(faces.desks),
             webhooks: self.webhooks,
+            studio,
             metrics: Arc::clone(&self.metrics),
             health: Arc::clone(&self.health),
             token: self.token.clone(),
@@ -288,6 +299,12 @@ impl App {
 }
 
 impl Running {
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones, and
     /// raises an alert.
     ///
@@ -432,25 +449,6 @@ fn watch_silence(settings: &Settings, intakes: &[Arc<Intake>], clock: &Clock, ta
 fn sources(settings: &Settings) -> impl Iterator<Item = &SourceName> {
     let listeners = settings.listeners.iter().map(|listener| &listener.name);
     listeners.chain(settings.fhir_servers.iter().map(|server| &server.name))
-}
-
-/// The lanes in which something waits, and which the settings do not have any more.
-fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, Error> {
-    let waiting = handle.view().lanes().map_err(|e| Error::Setup(e.to_string()))?;
-    let is_gone = |lane: &Lane| match lane {
-        Lane::Sms | Lane::Call => false,
-        Lane::Json(name) => !settings.rules.callbacks.contains(name),
-        Lane::Hl7(name) => settings.destinations.iter().all(|known| known.name != *name),
-        Lane::FhirWrite(name) => {
-            settings.fhir_servers.iter().all(|known| known.destination() != *name)
-        }
-        Lane::FhirRead(name) => settings.fhir_servers.iter().all(|known| known.name != *name),
-    };
-    let gone = waiting.into_iter().filter(is_gone).map(|lane| {
-        warn!(?lane, "A destination is gone; what waits for it is given up");
-        GoneLane::new(lane, handle.clone())
-    });
-    Ok(gone.collect())
 }
 
 fn build_servers(settings: &Settings, shared: &Shared) -> Result<Vec<Rooms>, Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::load;
-use super::{Config, Failure, Format, block_on, out, samples};
+use super::{Config, Failure, Format, block_on, flow, out, samples};
 use crate::app;
 use crate::clock::Clock;
 use crate::core::effect::TextKind;
@@ -46,13 +46,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Whoever reads rows reads nothing else; the exit code says that all is well.
         return Ok(());
     }
+    flow::list(&settings.rules.outreach.flows);
     let languages: Vec<&str> =
         settings.rules.texts.languages().iter().map(String::as_str).collect();
     out::say(&format!(
         "ok: {} listener(s), {} FHIR server(s), {} destination(s), {} text(s) in {}",
-        settings.listeners.len(),
+        settings.listeners.len() + settings.json_sources.len(),
         settings.fhir_servers.len(),
-        settings.destinations.len(),
+        settings.destinations.len() + settings.json_destinations.len(),
         TextKind::ALL.len(),
         languages.join(", ")
     ));
@@ -68,6 +69,11 @@ fn mappings(settings: &Settings) -> Vec<String> {
     for destination in &settings.destinations {
         if let Err(fault) = app::lane_options(settings, destination) {
             faults.push(format!("destination {}: {fault}", destination.name));
+        }
+    }
+    for destination in &settings.json_destinations {
+        if let Err(fault) = app::callback_of(settings, destination) {
+            faults.push(fault);
         }
     }
     for server in &settings.fhir_servers {
@@ -102,6 +108,17 @@ async fn online(settings: &Settings) -> Vec<String> {
         let opened = Connection::open(&options.address, options.tls.as_ref(), REACHED_WITHIN).await;
         if let Err(refusal) = opened {
             faults.push(format!("destination {}: {refusal}", destination.name));
+        }
+    }
+    for destination in &settings.json_destinations {
+        match app::callback_of(settings, destination) {
+            Ok(callback) => {
+                if let Err(code) = callback.reach().await {
+                    let name = &destination.name;
+                    faults.push(format!("json.destination {name}: cannot be reached: {code}"));
+                }
+            }
+            Err(fault) => faults.push(fault),
         }
     }
     for server in &settings.fhir_servers {

@@ -220,6 +220,8 @@ impl Origin {
     pub const HL7: &'static str = "hl7v2";
     /// The protocol of FHIR resources.
     pub const FHIR: &'static str = "fhir";
+    /// The protocol of plain JSON.
+    pub const JSON: &'static str = "json";
 
     /// Renders the `source` object of the public JSON form.
     #[must_use]

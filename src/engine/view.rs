@@ -148,7 +148,11 @@ impl View {
         Ok(found)
     }
 
-    pub(super) fn by_key(&self, name: &str) -> Result<Option<Appointment>, Error> {
+    /// Reads an appointment by its key.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn by_key(&self, name: &str) -> Result<Option<Appointment>, Error> {
         let row = self.store.get(&rows::appointment(&AppointmentKey::new(name))?)?;
         Ok(row.map(|row| rows::decode(Table::Appointment, &row.value)).transpose()?)
     }

@@ -299,7 +299,7 @@ async fn explain(State(context): State<Context>, Path(seq): Path<u64>) -> Respon
         return problem(StatusCode::NOT_FOUND, "this entry is no message", Some("seq"));
     };
     let Some(intake) = context.intakes.iter().find(|intake| intake.source == meta.source) else {
-        let detail = "its source is no longer configured";
+        let detail = "its source is no longer configured, or is not read again";
         return problem(StatusCode::NOT_FOUND, detail, Some("source"));
     };
     let then = json!({
@@ -349,7 +349,7 @@ async fn replay_one(context: &Context, seq: Seq, order: &Replay) -> Value {
         return json!({ "seq": seq, "error": "this entry is no message" });
     };
     let Some(intake) = context.intakes.iter().find(|intake| intake.source == meta.source) else {
-        return json!({ "seq": seq, "error": "its source is no longer configured" });
+        return json!({ "seq": seq, "error": "its source is no longer configured, or is not read again" });
     };
     let mut read = Vec::new();
     for mut parsed in intake.reread(&raw, seq, context.clock.now()) {

@@ -11,6 +11,7 @@ mod health;
 pub mod holds;
 mod serve;
 mod servers;
+mod studio;
 pub mod tasks;
 
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ use crate::inbound::fhir::desk::Desk;
 use crate::inbound::fhir::notify::Endpoint;
 use crate::inbound::intake::Intake;
 use crate::inbound::sms::{self, Webhooks};
+use crate::inbound::studio::Studio;
 use crate::sms::Secret;
 use crate::telemetry::Metrics;
 
@@ -59,6 +61,8 @@ pub struct Context {
     pub key_set: Arc<Value>,
     /// Twilio's webhooks, if Twilio is the backend.
     pub webhooks: Option<Arc<Webhooks>>,
+    /// The door for those who post to Studio, if there are any.
+    pub studio: Option<Arc<Studio>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The parts that readiness looks at.
@@ -87,6 +91,7 @@ pub fn router(context: Context) -> Router {
         .route("/metrics", get(metrics))
         .nest("/api/v1", api::router(context.clone()))
         .nest("/fhir", fhir::router())
+        .nest("/v2/Flows", studio::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is nothing here", None) })
         .layer(DefaultBodyLimit::max(context.body_bytes_max))
         .layer(middleware::map_response(told))

@@ -8,3 +8,5 @@ pub mod poll;
 pub mod resources;
 pub mod silence;
 pub mod sms;
+pub mod studio;
+mod studio_flow;

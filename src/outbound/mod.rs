@@ -8,9 +8,11 @@
 pub mod brake;
 pub mod breaker;
 pub mod bucket;
+pub mod call;
 pub mod fhir;
 pub mod gone;
 pub mod hl7;
+pub mod json;
 pub mod mllp;
 mod reported;
 pub mod sms;

@@ -373,8 +373,8 @@ fn routes_join_servers_and_one_that_is_written_to_takes_its_own() {
     assert_faults(
         &text("status", "b", "hl7"),
         &[
-            "text:12: route[0].source: \"b\" is not right; write the name of an [[hl7.listener]] or [[fhir.server]]",
-            "text:13: route[0].destination: \"hl7\" is not right; write the name of an [[hl7.destination]] or",
+            "text:12: route[0].source: \"b\" is not right; write the name of an [[hl7.listener]], [[fhir.server]] or",
+            "text:13: route[0].destination: \"hl7\" is not right; write the name of an [[hl7.destination]], [[fhir.server]] or",
         ],
     );
 }

@@ -22,7 +22,7 @@ pub(super) fn guard(section: &mut Section<'_>, sources: &BTreeMap<String, String
     let mut own = BTreeMap::new();
     let _units = section.each("source", |source| {
         let place = source.place_of("name");
-        let wanted = "write the name of an [[hl7.listener]] or [[fhir.server]]";
+        let wanted = "write the name of an [[hl7.listener]], [[fhir.server]] or [[json.source]]";
         let name = source.parsed("name", wanted, |text| {
             sources.get_key_value(text).map(|(name, _)| SourceName::new(name)).ok_or(())
         });

@@ -16,9 +16,11 @@ mod fhir_auth;
 mod fhir_notify;
 mod fhir_subscription;
 mod fhir_write;
+mod flows;
 mod guard;
 #[cfg(test)]
 mod hostile;
+mod json;
 mod layers;
 mod listener;
 mod net;
@@ -52,6 +54,8 @@ pub use fhir_auth::{Auth, SecretStyle};
 pub use fhir_notify::{Notify, SecretHeader, TokenIssuer};
 pub use fhir_subscription::{Content, EventNumbers, Subscription, SubscriptionKind};
 pub use fhir_write::{CancelReason, IfMatch, Strategy, WriteBack, WriteTarget, WriteTemplate};
+pub use flows::BUILT_IN_FLOWS;
+pub use json::{CallbackAuth, JsonDestination, JsonSource};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
 pub use listener::{BatchAck, Limits, Listener, NackPolicy};
 pub use net::{Address, ClientTls, HttpsFiles, Network, TlsFiles};
@@ -80,6 +84,12 @@ pub struct Settings {
     pub destinations: Vec<Destination>,
     /// Where both are done over FHIR.
     pub fhir_servers: Vec<FhirServer>,
+    /// Where interface engines post appointment events as executions of a Studio flow.
+    pub json_sources: Vec<JsonSource>,
+    /// Where wishes are told by callbacks.
+    pub json_destinations: Vec<JsonDestination>,
+    /// How long a flow's request may take.
+    pub call_timeout: Duration,
     /// How texts leave.
     pub sms: Sms,
     /// The account that sends them.
@@ -201,6 +211,8 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     });
     let (fhir_servers, seen) =
         fhir_servers(root, head.region, &http, (&mut taken.names, &mut names));
+    let own = (&mut taken.names, &mut names);
+    let json = root.table("json", |section| json::json(section, head.region, own));
     let twilio = root.table_if_any("twilio", texting::twilio).flatten();
     root.need(!is_live || twilio.is_some(), "twilio", "sms.backend needs the section [twilio]");
     let listeners: Vec<Listener> = listeners.into_iter().flatten().collect();
@@ -208,9 +220,12 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
     let ends = Ends { sources: &taken.names, destinations: &names, servers: &seen };
     let region = head.region;
     let from = twilio.as_ref().map_or("", |twilio| twilio.sender.as_str());
-    let outreach = root.table("outreach", |section| outreach::outreach(section, from));
+    let (outreach, call_timeout) = root.table("outreach", |section| {
+        (outreach::outreach(section, from), outreach::call_timeout(section))
+    });
     let mut rules = rules(root, head, &ends, http.public_url.as_deref())?;
     rules.outreach = outreach;
+    rules.callbacks = json.callbacks;
     rules.servers = fhir_servers.iter().map(FhirServer::rules).collect();
     let mappings = root.table("mappings", |section| {
         section.list("paths", |text| Ok(text.to_owned())).unwrap_or_default()
@@ -227,6 +242,9 @@ fn read(root: &mut Section<'_>) -> Option<Settings> {
         listeners,
         destinations,
         fhir_servers,
+        json_sources: json.sources,
+        json_destinations: json.destinations,
+        call_timeout,
         sms,
         twilio,
     };
@@ -297,7 +315,8 @@ fn rules(
 fn doubts(root: &mut Section<'_>, settings: &Settings) {
     let place = root.place().clone();
     let servers = &settings.fhir_servers;
-    if settings.listeners.is_empty() && !servers.iter().any(FhirServer::is_heard) {
+    let is_heard = servers.iter().any(FhirServer::is_heard) || !settings.json_sources.is_empty();
+    if settings.listeners.is_empty() && !is_heard {
         root.warn(place.clone(), "hl7.listener", "there is none: no message can come in");
     }
     if settings.sms.backend != Backend::Twilio {
@@ -310,13 +329,16 @@ fn doubts(root: &mut Section<'_>, settings: &Settings) {
         root.warn(place.clone(), "fhir.server", advice);
     }
     let takes_wishes = |server: &FhirServer| server.write_back.is_some();
-    if settings.destinations.is_empty() && !servers.iter().any(takes_wishes) {
+    let has_callback = !settings.json_destinations.is_empty();
+    if settings.destinations.is_empty() && !servers.iter().any(takes_wishes) && !has_callback {
         return;
     }
     // Wishes about appointments that are another feed's go where that feed's do.
     let has_own = |server: &&FhirServer| server.is_heard() && server.same_as.is_none();
     let heard = servers.iter().filter(has_own).map(|server| &server.name);
-    for feed in settings.listeners.iter().map(|listener| &listener.name).chain(heard) {
+    let posting = settings.json_sources.iter().map(|source| &source.name);
+    let listening = settings.listeners.iter().map(|listener| &listener.name);
+    for feed in listening.chain(heard).chain(posting) {
         if !settings.rules.routes.contains_key(feed) {
             let advice = format!("there is none for {feed}: staff enters what its patients want");
             root.warn(place.clone(), "route", advice);

@@ -238,11 +238,12 @@ pub(super) fn route(
     routes: &mut BTreeMap<SourceName, DestinationName>,
 ) {
     let place = section.place_of("source");
-    let source_wanted = "write the name of an [[hl7.listener]] or [[fhir.server]]";
+    let source_wanted = "write the name of an [[hl7.listener]], [[fhir.server]] or [[json.source]]";
     let source = section.parsed("source", source_wanted, |text| {
         ends.sources.get_key_value(text).map(|(name, _)| SourceName::new(name)).ok_or(())
     });
-    let wanted = "write the name of an [[hl7.destination]] or [[fhir.server]]";
+    let wanted =
+        "write the name of an [[hl7.destination]], [[fhir.server]] or [[json.destination]]";
     let destination_place = section.place_of("destination");
     let destination = section.parsed("destination", wanted, |text| {
         let found = ends.destinations.get_key_value(text);

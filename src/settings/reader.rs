@@ -14,7 +14,7 @@ use super::suggest::{clipped, nearest};
 use super::values::kind_name;
 
 /// Sections that are planned, and refused until they do something.
-const NOT_YET: [&str; 2] = ["json", "console"];
+const NOT_YET: [&str; 1] = ["console"];
 
 /// What all sections of one run share.
 #[derive(Debug, Default)]

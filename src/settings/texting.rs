@@ -170,7 +170,7 @@ fn error_codes(section: &mut Section<'_>) -> Table {
     table
 }
 
-fn sid(section: &mut Section<'_>, key: &'static str, prefix: &str) -> Option<String> {
+pub(super) fn sid(section: &mut Section<'_>, key: &'static str, prefix: &str) -> Option<String> {
     section.parsed(key, &format!("write {prefix} and 32 hexadecimal digits"), |text| {
         let digits = text.strip_prefix(prefix).unwrap_or_default();
         let is_sid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -14,6 +14,7 @@ pub mod secret;
 pub mod sid;
 pub mod signature;
 pub mod status;
+pub mod studio;
 pub mod webhook;
 
 pub use form::Form;
