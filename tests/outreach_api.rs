@@ -1,7 +1,12 @@
 //! Campaigns over the API and the command line: a list comes in, is judged, becomes a campaign, is
 //! ordered about, and its answers come out.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper that fails fails its test"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,26 +123,29 @@ async fn ask(to: SocketAddr, token: &str, line: &str, body: &str) -> (u16, Strin
         stream.write_all(text.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     };
     let answer = tokio::time::timeout(WITHIN, work).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let head = head.to_lowercase();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let (head, body) = (&answer[..end], &answer[end + 4..]);
+    let head = String::from_utf8_lossy(head).to_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let is_chunked = head.contains("transfer-encoding: chunked");
-    (status, head, if is_chunked { joined(body) } else { body.to_owned() })
+    let body = if is_chunked { joined(body) } else { body.to_vec() };
+    (status, head, String::from_utf8_lossy(&body).into_owned())
 }
 
 /// A body that came in chunks.
-fn joined(mut body: &str) -> String {
-    let mut whole = String::new();
-    while let Some((length, rest)) = body.split_once("\r\n") {
+fn joined(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = body.windows(2).position(|two| two == b"\r\n") {
+        let length = std::str::from_utf8(&body[..end]).unwrap();
         let length = usize::from_str_radix(length, 16).unwrap();
         if length == 0 {
             break;
         }
-        whole.push_str(rest.get(..length).unwrap());
-        body = rest.get(length + 2..).unwrap();
+        whole.extend_from_slice(&body[end + 2..end + 2 + length]);
+        body = &body[end + 4 + length..];
     }
     whole
 }

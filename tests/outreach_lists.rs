@@ -343,19 +343,19 @@ fn the_end_falls_into_the_hours_for_texts() {
 }
 
 #[test]
-fn a_text_that_is_too_long_keeps_its_row_out_of_both_passes() {
+fn who_would_get_no_text_is_noted_and_taken_all_the_same() {
     let list = format!(
-        "{HEADER},day,note\nA1,Jane,4155550121,Monday,{}\nA2,Joe,4155550122,Friday,ok\n",
+        "{HEADER},day,note\nA1,Jane,4155550121,Monday,{}\nA2,Joe,4155550122,,ok\n\
+         A3,Ann,4155550123,Friday,ok\n",
         "x".repeat(1_600)
     );
     let (Preview { survey, quote }, findings) = looked(&list, &is_free);
-    assert_eq!((survey.faulty, quote.recipients), (1, 1));
-    assert!(matches!(findings[0].problem, Problem::TextTooLong(1641)), "{findings:?}");
-    let (program, rules) = (flow(), rules());
+    assert_eq!((survey.faulty, quote.recipients, quote.texts), (1, 2, 1));
+    assert_eq!(findings[0].problem, Problem::NoText);
     let source = (list.as_bytes(), Charset::Utf8);
-    let mut rows = Recipients::open(source, terms(&program, &rules), Region::US).unwrap();
+    let mut rows = Recipients::open(source, &flow(), Region::US).unwrap();
     let taken: Vec<u64> = rows.next(9).unwrap().iter().map(|known| known.row).collect();
-    assert_eq!(taken, [3]);
+    assert_eq!(taken, [2, 4]);
     assert!(rows.next(9).unwrap().is_empty());
 }
 
