@@ -19,10 +19,11 @@ const WITHIN: Duration = Duration::from_secs(120);
 const DESCRIPTION: &str = include_str!("../src/http/openapi.json");
 
 /// Where routes stand, and below which path.
-const ROUTES: [(&str, &str); 3] = [
+const ROUTES: [(&str, &str); 4] = [
     ("/api/v1", include_str!("../src/http/api.rs")),
     ("", include_str!("../src/http/mod.rs")),
     ("/fhir", include_str!("../src/http/fhir.rs")),
+    ("/v2/Flows", include_str!("../src/http/studio.rs")),
 ];
 
 #[test]

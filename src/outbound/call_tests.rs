@@ -49,7 +49,7 @@ async fn server() -> SocketAddr {
     let long = "x".repeat(BODY_MAX + 1);
     let json = || async { ([(header::CONTENT_TYPE, "application/json")], "{\"a\":1}") };
     let echo = |kind: axum::http::HeaderMap, body: String| async move {
-        format!("{} {body}", kind[header::CONTENT_TYPE].to_str().unwrap())
+        format!("{} {body}", kind[CONTENT_TYPE].to_str().unwrap())
     };
     let router = Router::new()
         .route("/json", get(json))
