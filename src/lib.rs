@@ -38,6 +38,7 @@
 //! | [`fhir`] | pure: what FHIR servers say, and what is said to them, raw JSON in and out |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
 //! | [`sms`] | pure: Twilio's forms, signatures and error codes |
+//! | [`outreach`] | pure: lists of campaigns in, what was answered out |
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
 //! | [`store`] | rows under keys: a log in front, sled behind, or memory |
 //! | [`engine`] | the single writer, the disk forms of its rows, the reading side |
@@ -118,6 +119,8 @@ pub mod fhir;
 pub mod hl7;
 pub mod mapping;
 pub mod sms;
+
+pub mod outreach;
 
 pub mod settings;
 

@@ -21,6 +21,7 @@ const DESCRIPTION: &str = include_str!("../src/http/openapi.json");
 /// Where routes stand, and below which path.
 const ROUTES: [(&str, &str); 4] = [
     ("/api/v1", include_str!("../src/http/api.rs")),
+    ("/api/v1", include_str!("../src/http/campaigns/mod.rs")),
     ("", include_str!("../src/http/mod.rs")),
     ("/fhir", include_str!("../src/http/fhir.rs")),
     ("/v2/Flows", include_str!("../src/http/studio.rs")),

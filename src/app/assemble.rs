@@ -6,8 +6,10 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::engine::SharedRules;
 use crate::hl7::Charset;
 use crate::hl7::frame::Limits;
+use crate::http::campaigns::Means;
 use crate::inbound::intake::{Intake, Language, Live};
 use crate::inbound::mllp::Options;
 use crate::inbound::sms::Webhooks;
@@ -238,4 +240,12 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
         // The other backends have no queue.
         validity: settings.twilio.as_ref().map_or(Duration::MAX, |twilio| twilio.validity),
     }
+}
+
+/// What campaigns are made with; without a folder of the store, files go where others' do.
+pub(super) fn outreach(settings: &Settings, rules: &SharedRules) -> Means {
+    let is_kept = settings.store.engine != settings::Engine::Memory;
+    let folder = if is_kept { settings.store.path.clone() } else { std::env::temp_dir() };
+    let pace = settings.sms.segments_per_second;
+    Means::new(Arc::clone(rules), pace, folder, is_kept)
 }

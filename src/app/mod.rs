@@ -23,6 +23,7 @@ pub use servers::{rooms_fit, server_of};
 
 use crate::clock::Clock;
 use crate::core::ids::SourceName;
+use crate::core::rules::Rules;
 use crate::engine::{Engine, Handle, SharedRules};
 use crate::http::{self, Context, Health, Part};
 use crate::inbound::intake::Intake;
@@ -113,7 +114,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     /// Those in force.
-    settings: Mutex<Settings>,
+    settings: Mutex<Box<Settings>>,
     /// Whether the last reload of settings, and of mappings alone, was refused.
     refused: Mutex<(bool, bool)>,
     /// The engine's door.
@@ -265,6 +266,7 @@ impl App {
             metrics_token: self.settings.metrics.token.clone(),
             body_bytes_max: self.settings.http.body_bytes_max,
             region: self.settings.region,
+            outreach: Arc::new(assemble::outreach(&self.settings, &self.rules)),
             clock: self.clock,
         };
         let stop = tasks.stop_token();
@@ -286,7 +288,7 @@ impl App {
             acceptors: self.acceptors,
             metrics: self.metrics,
             health: self.health,
-            settings: Mutex::new(self.settings),
+            settings: Mutex::new(Box::new(self.settings)),
             refused: Mutex::default(),
             handle: self.handle,
             mllp,
@@ -297,6 +299,12 @@ impl App {
 }
 
 impl Running {
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Puts new rules, mappings and certificates into force; what is wrong leaves the old ones, and
     /// raises an alert.
     ///
@@ -372,7 +380,7 @@ impl Running {
         self.choose(settings, &choices);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.rules.clone());
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
+        **self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings.clone();
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! How a command reaches what it works on: a running daemon through its API, else its store.
 
+use std::fs::File;
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Config, Failure};
+use crate::http::campaigns::LIST_WITHIN;
 use crate::outbound::twilio::{Reach, http_client};
 use crate::settings::{self, Loaded, Settings};
 use crate::store::{self, Embedded, Options, Store};
+
+/// How much of a file is sent at a time.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a running daemon leaves beside its store for the command line, readable by its user only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,21 +128,121 @@ impl Client {
         self.answer(request).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-        let failed = |what: &dyn std::fmt::Display| Failure::Failed(format!("daemon: {what}"));
-        let answer = request
-            .bearer_auth(&self.beacon.token)
-            .send()
-            .await
-            // Addresses hold phones.
-            .map_err(|refusal| failed(&refusal.without_url()))?;
-        let status = answer.status();
-        let body: Value = answer.json().await.map_err(|refusal| failed(&refusal.without_url()))?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        let field = body.get("field").and_then(Value::as_str).unwrap_or("");
-        Err(failed(&format!("{detail} {field}").trim()))
+    /// Sends a file, and tells how much has gone; status and answer come back, whatever they are.
+    pub(crate) async fn upload<Q: Serialize>(
+        &self,
+        path: &str,
+        query: &Q,
+        file: File,
+        told: impl FnMut(u64) + Send + 'static,
+    ) -> Result<(u16, Value), Failure> {
+        let answer = self.carried(path, query, file, told).await?;
+        let status = answer.status().as_u16();
+        let body = answer.json().await.map_err(|refusal| failed(&refusal.without_url()))?;
+        Ok((status, body))
     }
+
+    /// Sends a file, and writes what comes back to another.
+    pub(crate) async fn upload_for_file<Q: Serialize>(
+        &self,
+        path: &str,
+        query: &Q,
+        file: File,
+        to: &Path,
+    ) -> Result<(), Failure> {
+        let answer = self.carried(path, query, file, |_| {}).await?;
+        let refused = |why| Failure::Failed(format!("{}: {why}", to.display()));
+        saved(answer, &mut File::create(to).map_err(refused)?).await
+    }
+
+    async fn carried<Q: Serialize>(
+        &self,
+        path: &str,
+        query: &Q,
+        file: File,
+        mut told: impl FnMut(u64) + Send + 'static,
+    ) -> Result<reqwest::Response, Failure> {
+        let length = file.metadata().map_err(|refusal| unread(&refusal))?.len();
+        let body = futures_util::stream::unfold((file, 0_u64), move |(mut file, mut sent)| {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let limit = u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX);
+            let read = (&mut file).take(limit).read_to_end(&mut piece);
+            sent = sent.saturating_add(u64::try_from(piece.len()).unwrap_or(0));
+            told(sent);
+            let next = match read {
+                Ok(0) => None,
+                Ok(_) => Some((Ok(piece), (file, sent))),
+                Err(refusal) => Some((Err(refusal), (file, sent))),
+            };
+            std::future::ready(next)
+        });
+        let request = self
+            .http
+            .post(format!("{}/api/v1{path}", self.beacon.url))
+            .query(query)
+            .timeout(LIST_WITHIN)
+            .header(reqwest::header::CONTENT_TYPE, "text/csv")
+            .header(reqwest::header::CONTENT_LENGTH, length)
+            .body(reqwest::Body::wrap_stream(body));
+        self.sent(request).await
+    }
+
+    /// Reads from the API into a file.
+    pub(crate) async fn download<Q: Serialize>(
+        &self,
+        path: &str,
+        query: &Q,
+        sink: &mut (dyn Write + Send),
+    ) -> Result<(), Failure> {
+        let request = self.http.get(format!("{}/api/v1{path}", self.beacon.url)).query(query);
+        saved(self.sent(request.timeout(LIST_WITHIN)).await?, sink).await
+    }
+
+    async fn sent(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+        let answer = request.bearer_auth(&self.beacon.token).send().await;
+        // Addresses hold phones.
+        answer.map_err(|refusal| failed(&refusal.without_url()))
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+        body_of(self.sent(request).await?).await
+    }
+}
+
+/// Writes the body of an answer, unless it is a problem.
+async fn saved(
+    mut answer: reqwest::Response,
+    sink: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    if !answer.status().is_success() {
+        return body_of(answer).await.map(|_| ());
+    }
+    while let Some(piece) =
+        answer.chunk().await.map_err(|refusal| failed(&refusal.without_url()))?
+    {
+        sink.write_all(&piece).map_err(|refusal| Failure::Failed(refusal.to_string()))?;
+    }
+    sink.flush().map_err(|refusal| Failure::Failed(refusal.to_string()))
+}
+
+/// The body of an answer, or the problem that it is.
+async fn body_of(answer: reqwest::Response) -> Result<Value, Failure> {
+    let status = answer.status();
+    let body: Value = answer.json().await.map_err(|refusal| failed(&refusal.without_url()))?;
+    if status.is_success() { Ok(body) } else { Err(problem_of(&body)) }
+}
+
+/// What a problem says.
+pub(crate) fn problem_of(body: &Value) -> Failure {
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+    let field = body.get("field").and_then(Value::as_str).unwrap_or("");
+    failed(&format!("{detail} {field}").trim())
+}
+
+fn failed(what: &dyn std::fmt::Display) -> Failure {
+    Failure::Failed(format!("daemon: {what}"))
+}
+
+fn unread(refusal: &std::io::Error) -> Failure {
+    Failure::Failed(format!("the list cannot be read: {refusal}"))
 }

@@ -11,6 +11,7 @@ mod hold;
 mod map;
 mod mappings;
 mod out;
+mod outreach;
 mod query;
 mod replay;
 mod resync;
@@ -97,6 +98,8 @@ enum Command {
     Hold(hold::Arguments),
     /// Whether a phone may be texted
     Consent(consent::Arguments),
+    /// Campaigns: a flow of texts for the recipients of a list, and what they answer
+    Outreach(outreach::Arguments),
     /// Look after the store
     Store(store::Arguments),
     /// Run a stand-in alone: an EHR, or the patients' phones
@@ -128,6 +131,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Task(arguments) => task::run(&arguments),
         Command::Hold(arguments) => hold::run(&arguments),
         Command::Consent(arguments) => consent::run(&arguments),
+        Command::Outreach(arguments) => outreach::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     };

@@ -1,10 +1,14 @@
 //! How results are printed: a table for people, JSON lines or CSV for programs.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::Value;
+
+use crate::clock::Stopwatch;
+use crate::outreach::cell::quoted;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,18 +91,6 @@ fn csv(rows: &[Value]) {
     }
 }
 
-/// RFC 4180; a cell that a spreadsheet would take for a formula is made plain text.
-fn quoted(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '@', '\t', '\r'])
-        || (text.starts_with(['+', '-']) && text.parse::<f64>().is_err());
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
-}
-
 fn table(rows: &[Value]) {
     if rows.is_empty() {
         complain("nothing found");
@@ -137,15 +129,114 @@ fn shortened(text: &str) -> String {
     plain.chars().take(COLUMN_MAX - 1).chain(['…']).collect()
 }
 
+/// How often a bar is drawn at most.
+const DRAWN_EVERY: Duration = Duration::from_millis(100);
+/// How wide a bar is.
+const BAR_CELLS: usize = 24;
+
+/// What a bar counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Bytes, shown as megabytes.
+    Bytes,
+    /// Recipients.
+    Recipients,
+}
+
+/// A bar on a terminal, with rate and time left; nothing elsewhere.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    label: &'static str,
+    unit: Unit,
+    watch: Stopwatch,
+    drawn: Duration,
+    /// What was done when it began.
+    from: u64,
+}
+
+impl Bar {
+    /// Begins at what is done already.
+    pub(crate) fn new(label: &'static str, unit: Unit, from: u64) -> Self {
+        Self { label, unit, watch: Stopwatch::start(), drawn: Duration::ZERO, from }
+    }
+
+    /// Shows how much is done.
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
+        let elapsed = self.watch.elapsed();
+        let is_early = elapsed < self.drawn + DRAWN_EVERY && done < total;
+        if !is_watched() || is_early {
+            return;
+        }
+        self.drawn = elapsed;
+        progress(&self.line(done, total, elapsed));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "rates are for the eye")]
+    fn line(&self, done: u64, total: u64, elapsed: Duration) -> String {
+        let done = done.min(total);
+        let cells = u64::try_from(BAR_CELLS).unwrap_or(u64::MAX);
+        let full = done.saturating_mul(cells).checked_div(total).unwrap_or(cells);
+        let full = usize::try_from(full).unwrap_or(BAR_CELLS).min(BAR_CELLS);
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
+        let rate = done.saturating_sub(self.from) as f64 / elapsed.as_secs_f64().max(0.001);
+        let (amount, rate_text) = match self.unit {
+            Unit::Bytes => (
+                format!("{:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6),
+                format!("{:.1} MB/s", rate / 1e6),
+            ),
+            Unit::Recipients => {
+                (format!("{done} of {total}"), format!("{:.0} a minute", rate * 60.0))
+            }
+        };
+        let left = (total - done) as f64 / rate;
+        let left = if left.is_finite() { duration(left) } else { "?".to_owned() };
+        let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR_CELLS - full));
+        format!("{} {bar} {percent:>3} %  {amount}  {rate_text}  {left} left", self.label)
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        progress("");
+    }
+}
+
+/// Seconds as people say them.
+pub(crate) fn duration(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded to what is shown"
+    )]
+    let seconds = seconds.clamp(0.0, 1e9) as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{}:{:02} min", seconds / 60, seconds % 60),
+        3_600..172_800 => format!("{}:{:02} h", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Where what is no line goes: bytes of a file.
+pub(crate) fn sink() -> impl Write {
+    std::io::stdout().lock()
+}
+
+/// Whether a person is watching what is put out.
+pub(crate) fn is_shown() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_safe_in_a_spreadsheet() {
-        assert_eq!(quoted("=1+1"), "'=1+1");
-        assert_eq!(quoted("+14155550123"), "+14155550123");
-        assert_eq!(quoted("-cmd"), "'-cmd");
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+    fn a_bar_tells_rate_and_time_left() {
+        let bar = Bar::new("Texting", Unit::Recipients, 0);
+        let line = bar.line(50, 100, Duration::from_secs(60));
+        assert!(line.contains(" 50 %  50 of 100  50 a minute  1:00 min left"), "{line}");
+        assert!(bar.line(0, 0, Duration::ZERO).contains("100 %"));
+        assert!(bar.line(0, 9, Duration::ZERO).contains("? left"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod agenda;
 pub mod batch;
+pub mod campaigns;
 pub mod desk;
 mod handle;
 mod input;

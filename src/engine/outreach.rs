@@ -113,14 +113,17 @@ pub(super) fn recipients(
     Ok(found.iter().filter_map(|(key, _)| id(key)).collect())
 }
 
+/// When something is called up.
+pub(super) type Moment = (Timestamp, Wake);
+
 /// When a campaign wants attention.
-pub(super) fn campaign_wake(row: &Campaign) -> Option<(Timestamp, Wake)> {
+pub(super) fn campaign_wake(row: &Campaign) -> Option<Moment> {
     let wake = Wake::Campaign { campaign: row.id.clone(), generation: row.generation };
     Some((row.due?, wake))
 }
 
 /// When a recipient wants attention.
-pub(super) fn session_wake(row: &Session) -> Option<(Timestamp, Wake)> {
+pub(super) fn session_wake(row: &Session) -> Option<Moment> {
     let wake = Wake::Recipient { session: row.id.clone(), generation: row.generation };
     Some((row.due.filter(|_| !row.state.is_over())?, wake))
 }
@@ -128,12 +131,10 @@ pub(super) fn session_wake(row: &Session) -> Option<(Timestamp, Wake)> {
 /// Puts a row's next moment into the table of moments, in place of the one before.
 pub(super) fn index(
     commit: &mut Commit,
-    (old, new): (Option<(Timestamp, Wake)>, Option<(Timestamp, Wake)>),
+    (old, new): (Option<Moment>, Option<Moment>),
     spent: &[Key],
 ) -> Result<(), Error> {
-    let key = |wake: &Option<(Timestamp, Wake)>| {
-        wake.as_ref().map(|(at, wake)| moment(*at, wake)).transpose()
-    };
+    let key = |at: &Option<Moment>| at.as_ref().map(|(at, wake)| moment(*at, wake)).transpose();
     let (old_key, new_key) = (key(&old)?, key(&new)?);
     // What was called up and stays as it is has to be called up again.
     if old == new && new_key.as_ref().is_none_or(|key| !spent.contains(key)) {

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Context, consent, has_token, holds, problem, servers, tasks};
+use super::{Context, campaigns, consent, has_token, holds, problem, servers, tasks};
 use crate::clock::Timestamp;
 use crate::core::event::Event;
 use crate::core::ids::{AppointmentKey, Seq};
@@ -163,6 +163,7 @@ pub(super) fn router(context: Context) -> Router<Context> {
         .route("/store/stats", get(stats))
         .route("/store/verify", post(verify))
         .route("/store/backup", post(backup))
+        .merge(campaigns::router())
         .layer(middleware::from_fn_with_state(context, guarded))
         .route("/openapi.json", get(description))
 }

@@ -4,6 +4,7 @@
 //! Nothing that arrives without proof of where it comes from is stored, counters apart.
 
 pub mod api;
+pub mod campaigns;
 pub mod consent;
 mod fhir;
 mod health;
@@ -24,7 +25,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
 pub use health::{Health, Part};
@@ -74,6 +75,8 @@ pub struct Context {
     pub body_bytes_max: usize,
     /// How phone numbers without a country are read.
     pub region: Region,
+    /// What campaigns are made with.
+    pub outreach: Arc<campaigns::Means>,
     /// The time.
     pub clock: Clock,
 }
@@ -99,11 +102,24 @@ pub fn router(context: Context) -> Router {
 /// An answer that says what is wrong (RFC 9457).
 #[must_use]
 pub fn problem(status: StatusCode, detail: &str, field: Option<&str>) -> Response {
+    problem_with(status, detail, field, Map::new())
+}
+
+/// The same with further members.
+fn problem_with(
+    status: StatusCode,
+    detail: &str,
+    field: Option<&str>,
+    further: Map<String, Value>,
+) -> Response {
     let mut body = json!({
         "title": status.canonical_reason().unwrap_or("error"),
         "status": status.as_u16(),
         "detail": detail,
     });
+    if let Some(object) = body.as_object_mut() {
+        object.extend(further);
+    }
     if let (Some(object), Some(field)) = (body.as_object_mut(), field) {
         object.insert("field".to_owned(), json!(field));
     }
@@ -139,7 +155,8 @@ async fn told(answer: Response) -> Response {
 
 async fn timed(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
-    let answer = match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+    let within = campaigns::answered_within(&request).unwrap_or(ANSWER_WITHIN);
+    let answer = match tokio::time::timeout(within, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => problem(StatusCode::GATEWAY_TIMEOUT, "the engine did not answer in time", None),
     };

@@ -55,6 +55,7 @@ pub use fault::Fault;
 pub use fhirpath::Beside;
 pub use load::{Detected, Library, lookup};
 pub use normalise::duration::MINUTES_MAX;
+pub use normalise::language::tag as language_tag;
 pub use output::Output;
 pub use path::Position;
 pub use resource::{NoEntry, NoResource, Resource};

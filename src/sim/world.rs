@@ -234,7 +234,7 @@ async fn daemon(
         let text = settings_text(carrier, http) + further;
         let loaded = settings::from_text(&text, std::path::Path::new(""))
             .map_err(|faults| Error::Setup(faults.iter().map(|f| format!("{f}\n")).collect()))?;
-        match App::build(loaded.settings, Arc::clone(store), clock.clone()).await {
+        match Box::pin(App::build(loaded.settings, Arc::clone(store), clock.clone())).await {
             Err(app::Error::Bind { .. }) if tries < BIND_TRIES_MAX => tries += 1,
             built => return Ok(built?),
         }

@@ -182,7 +182,7 @@ impl Bed {
             loop {
                 let store = Arc::clone(&self.store) as Arc<dyn Store>;
                 let settings = loaded.settings.clone();
-                match App::build(settings, store, self.clock.clone()).await {
+                match Box::pin(App::build(settings, store, self.clock.clone())).await {
                     // The port of the daemon before may not be free at once.
                     Err(app::Error::Bind { .. }) => tokio::time::sleep(LOOK).await,
                     built => return built.unwrap(),

@@ -11,6 +11,7 @@
     reason = "helpers of tests fail by panicking, and show what differs"
 )]
 
+mod campaign;
 mod difference;
 mod feed;
 mod play;

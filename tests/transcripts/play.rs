@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use appointd::clock::Timestamp;
+use appointd::core::campaign::Order;
 use appointd::core::event::Event;
 use appointd::core::ids::AppointmentKey;
 use appointd::core::local_time::LocalTime;
@@ -11,6 +12,7 @@ use appointd::hl7::ack::AckCode;
 use appointd::sim::phone::{Answer, Callbacks, Fate, Fault};
 use chrono::{NaiveDate, TimeDelta};
 
+use super::campaign;
 use super::feed::{self, Visit};
 use super::script::{self, Person, Script};
 use super::stage::{Ambush, Stage};
@@ -92,6 +94,9 @@ impl Play<'_> {
             return self.carrier(step).map(|()| false);
         }
         if let Some(step) = line.strip_prefix("operator ") {
+            if let Some(done) = self.campaign(step) {
+                return done.map(|()| true);
+            }
             return self.operator(step).map(|()| true);
         }
         if let Some((who, words)) = line.split_once(" texts: ") {
@@ -324,6 +329,24 @@ impl Play<'_> {
             _ => return Err("what does the carrier do?".to_owned()),
         }
         Ok(())
+    }
+
+    /// An operator's word on a campaign; `None` if it is on something else.
+    fn campaign(&mut self, step: &str) -> Option<Done> {
+        let (verb, rest) = step.split_once(" campaign ")?;
+        if let ("starts", Some((flow, names))) = (verb, rest.split_once(" for ")) {
+            let people: Result<Vec<Person>, String> =
+                names.split(", ").map(|name| self.person(name).cloned()).collect();
+            return Some(people.and_then(|people| campaign::start(&self.stage, flow, &people)));
+        }
+        Some(match verb {
+            "pauses" => campaign::order(&self.stage, rest, Order::Pause),
+            "resumes" => campaign::order(&self.stage, rest, Order::Resume),
+            "stops" => campaign::order(&self.stage, rest, Order::Stop),
+            "looks at" => campaign::shown(&self.stage, rest, &self.script.people)
+                .map(|lines| self.said.extend(lines)),
+            _ => Err("what becomes of the campaign?".to_owned()),
+        })
     }
 
     fn operator(&self, step: &str) -> Done {

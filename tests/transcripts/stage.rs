@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use appointd::app::{self, App, Running};
 use appointd::clock::{Clock, Timestamp};
-use appointd::core::appointment::Appointment;
 use appointd::core::delivery::{Outgoing, State};
+use appointd::core::event::Event;
 use appointd::core::ids::{OutboxId, Seq};
 use appointd::core::phone::PhoneNumber;
+use appointd::core::rules::Rules;
 use appointd::engine::Engine;
 use appointd::engine::rows::{self, Cause};
 use appointd::inbound::poll::Poller;
@@ -30,7 +31,7 @@ use appointd::sms::sid::AccountSid;
 use appointd::sms::signature::{Algorithm, sign};
 use appointd::sms::status::MessageStatus;
 use appointd::sms::{Form, Secret};
-use appointd::store::{Memory, Order, Range, Store, Table};
+use appointd::store::{Key, Memory, Order, Range, Store, Table};
 use axum::Json;
 use axum::extract::{Request, State as Shared};
 use axum::http::{Method, StatusCode};
@@ -283,14 +284,37 @@ impl Stage {
     /// The next moment at which something is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.daemon.as_ref()?;
-        let timers = self.rows::<Appointment>(Table::Appointment).into_iter();
-        let timers = timers.filter_map(|row| row.next_due());
+        let timers = self.moments().into_iter();
         let waiting = self.outbox().into_iter().filter(|row| match row.state {
             // What was being sent when the daemon ended comes up again.
             State::Ready | State::InDoubt | State::Sending => true,
             State::Held | State::Accepted | State::Delivered | State::Failed | State::Void => false,
         });
         timers.chain(waiting.map(|row| row.due)).filter(|due| *due > self.clock.now()).min()
+    }
+
+    /// When something is called up, the earliest first.
+    fn moments(&self) -> Vec<Timestamp> {
+        let found = self.store.scan(&Range::all(Table::Due), ROWS_MAX, Order::Ascending).unwrap();
+        found.iter().filter_map(|(key, _)| key.due_at()?.timestamp()).collect()
+    }
+
+    /// The value of a row.
+    pub(crate) fn row(&self, key: &Key) -> Option<Vec<u8>> {
+        self.store.get(key).unwrap().map(|row| row.value)
+    }
+
+    /// The rules in force.
+    pub(crate) fn rules(&self) -> Result<Arc<Rules>, String> {
+        let running = self.running().ok_or("no daemon runs")?;
+        Ok(running.rules())
+    }
+
+    /// Lets the engine decide on an event.
+    pub(crate) fn act(&self, event: Event) -> Result<(), String> {
+        let handle = self.running().ok_or("no daemon runs")?.handle.clone();
+        let _answer = self.run(handle.act(event));
+        Ok(())
     }
 
     /// The rows of the outbox.
@@ -306,9 +330,8 @@ impl Stage {
     /// What is under way, if anything is.
     fn unrest(&self) -> Option<String> {
         let now = self.clock.now();
-        let timers = self.rows::<Appointment>(Table::Appointment);
-        if let Some(row) = timers.iter().find(|row| row.next_due().is_some_and(|due| due <= now)) {
-            return Some(format!("a timer of {} is due", row.key));
+        if self.moments().first().is_some_and(|due| *due <= now) {
+            return Some("a timer is due".to_owned());
         }
         let (outbox, in_hand) = (self.outbox(), self.in_hand());
         let is_busy = |row: &Outgoing| match row.state {

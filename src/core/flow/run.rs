@@ -25,6 +25,19 @@ pub struct Run {
     pub acts: u32,
 }
 
+impl Run {
+    /// A run that is to be begun.
+    #[must_use]
+    pub const fn new(trigger: Trigger) -> Self {
+        Self { trigger, frames: Vec::new(), wait: Wait::Start, answers: Vec::new(), acts: 0 }
+    }
+}
+
+/// The language of a tag, without region: `es` of `es-US`.
+pub(super) fn primary(tag: &str) -> String {
+    tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
 /// What started a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {
@@ -74,6 +87,20 @@ pub struct Frame {
     /// What a calling flow handed over, in place of the trigger's values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Phi<Map<String, Value>>>,
+}
+
+impl Frame {
+    /// A flow at one of its states, with nothing done yet.
+    pub(super) fn at(flow: &str, state: &str) -> Self {
+        Self {
+            flow: flow.to_owned(),
+            state: state.to_owned(),
+            variables: Phi::default(),
+            widgets: Phi::default(),
+            retries: BTreeMap::new(),
+            data: None,
+        }
+    }
 }
 
 /// What a run waits for.

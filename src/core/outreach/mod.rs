@@ -68,7 +68,9 @@ pub(super) fn begin(
     if state == Some(CampaignState::Stopped) {
         return end(id, SessionState::Stopped, decision, scene, now);
     }
-    if let Some((at, reason)) = objection(id, &contact, state, decision, scene, rules, now) {
+    let objection = objection(id, (&contact, state), rules, now);
+    let postponed = objection.or_else(|| closed(id, &contact, decision, scene, rules, now));
+    if let Some((at, reason)) = postponed {
         if let Some(session) = decision.session(id, scene) {
             session.due = Some(at);
             session.generation += 1;
@@ -92,10 +94,7 @@ pub(super) fn begin(
 /// When to begin with a recipient who cannot be begun now, and why.
 fn objection(
     id: &SessionId,
-    contact: &Contact,
-    state: Option<CampaignState>,
-    decision: &mut Decision,
-    scene: &Scene,
+    (contact, state): (&Contact, Option<CampaignState>),
     rules: &Rules,
     now: Timestamp,
 ) -> Option<(Timestamp, Reason)> {
@@ -109,6 +108,18 @@ fn objection(
     if cap.is_some_and(|cap| contact.texts_this_week(now) >= cap) {
         return Some((now + NEXT_DAY, Reason::CappedWeek));
     }
+    None
+}
+
+/// When the phone's hours begin, if it may not be texted now.
+fn closed(
+    id: &SessionId,
+    contact: &Contact,
+    decision: &mut Decision,
+    scene: &Scene,
+    rules: &Rules,
+    now: Timestamp,
+) -> Option<(Timestamp, Reason)> {
     let opening = hours(&contact.phone, rules).next_opening(now);
     if opening <= now {
         return None;
@@ -182,6 +193,8 @@ fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
     Surroundings {
         tools: &rules.outreach.tools,
         words: &rules.replies.words,
+        practice_name: &rules.practice.name,
+        callback_phone: &rules.practice.callback_phone,
         zone: rules.practice.zone,
         now,
     }

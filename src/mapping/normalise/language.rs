@@ -72,7 +72,8 @@ const LANGUAGES: &[(&str, &[&str])] = &[
 const BYTES_MAX: usize = 40;
 
 /// The BCP 47 tag of a language; `None` if it is not known.
-pub(in super::super) fn tag(text: &str) -> Option<String> {
+#[must_use]
+pub fn tag(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > BYTES_MAX {
         return None;

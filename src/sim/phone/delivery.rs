@@ -37,7 +37,7 @@ pub(super) async fn deliver_all(
 
 async fn deliver(core: &Core, sid: &MessageSid) {
     let Some((first, fate, callbacks)) = core.with_state(|state| {
-        let text = state.texts.iter().find(|text| text.sid == *sid)?;
+        let text = state.texts.iter().rev().find(|text| text.sid == *sid)?;
         let is_open = !text.status.is_final();
         is_open.then(|| (text.status, state.faults.fate(&text.to), state.faults.callbacks))
     }) else {

@@ -210,6 +210,12 @@ impl Carrier {
         self.core.with_state(|state| state.texts.clone())
     }
 
+    /// The texts behind the first `count`, oldest first.
+    #[must_use]
+    pub fn texts_behind(&self, count: usize) -> Vec<Text> {
+        self.core.with_state(|state| state.texts.iter().skip(count).cloned().collect())
+    }
+
     /// The texts to and from a phone, oldest first.
     #[must_use]
     pub fn texts(&self, phone: &PhoneNumber) -> Vec<Text> {

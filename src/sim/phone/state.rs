@@ -16,7 +16,7 @@ use crate::sms::sid::{MessageSid, ServiceSid};
 use crate::sms::status::MessageStatus;
 
 /// Texts that are kept; the oldest are forgotten first.
-pub const TEXTS_MAX: usize = 10_000;
+pub const TEXTS_MAX: usize = 100_000;
 
 /// Which way a text went, and by whom it was caused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl State {
         error_code: Option<u32>,
         now: Timestamp,
     ) -> Option<Text> {
-        let text = self.texts.iter_mut().find(|text| text.sid == *sid)?;
+        let text = self.texts.iter_mut().rev().find(|text| text.sid == *sid)?;
         text.status = status;
         text.error_code = error_code;
         text.updated_at = now;
@@ -153,7 +153,9 @@ impl State {
 
     /// Cancels a text that has not been handed over yet; returns whether it could be.
     pub(super) fn cancel(&mut self, sid: &MessageSid, now: Timestamp) -> bool {
-        let Some(text) = self.texts.iter_mut().find(|text| text.sid == *sid) else { return false };
+        let Some(text) = self.texts.iter_mut().rev().find(|text| text.sid == *sid) else {
+            return false;
+        };
         let can_be = matches!(text.status, MessageStatus::Accepted | MessageStatus::Queued);
         if can_be {
             text.status = MessageStatus::Canceled;
@@ -164,7 +166,7 @@ impl State {
 
     /// Takes the words out of a text.
     pub(super) fn redact(&mut self, sid: &MessageSid, now: Timestamp) {
-        if let Some(text) = self.texts.iter_mut().find(|text| text.sid == *sid) {
+        if let Some(text) = self.texts.iter_mut().rev().find(|text| text.sid == *sid) {
             text.body = Phi::new(String::new());
             text.updated_at = now;
         }
