@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use super::survey::Problem;
 use crate::clock::Timestamp;
 use crate::core::campaign::Recipient;
-use crate::core::flow::{
-    Act, Happened, Program, Run, Surroundings, Trigger, TriggerKind, Wait, step,
-};
+use crate::core::flow::{Act, Happened, Program, Run, Trigger, TriggerKind, Wait, step};
 use crate::core::hours::Hours;
 use crate::core::local_time::LocalTime;
 use crate::core::message::TEXT_CHARS_MAX;
 use crate::core::message::segments::{Encoding, Segments, fold_to_gsm};
+use crate::core::outreach::surroundings;
 use crate::core::rules::Rules;
 use crate::phi::Phi;
 
@@ -138,12 +137,7 @@ impl<'a> Quoter<'a> {
 
     fn first_text(&self, recipient: &Recipient) -> Option<Phi<String>> {
         let Terms { program, rules, now, .. } = self.terms;
-        let around = Surroundings {
-            tools: &rules.outreach.tools,
-            words: &rules.replies.words,
-            zone: rules.practice.zone,
-            now,
-        };
+        let around = surroundings(rules, now);
         let run = Run {
             trigger: Trigger {
                 kind: TriggerKind::Request,

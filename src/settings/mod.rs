@@ -16,6 +16,7 @@ mod fhir_auth;
 mod fhir_notify;
 mod fhir_subscription;
 mod fhir_write;
+mod flows;
 mod guard;
 #[cfg(test)]
 mod hostile;
@@ -53,6 +54,7 @@ pub use fhir_auth::{Auth, SecretStyle};
 pub use fhir_notify::{Notify, SecretHeader, TokenIssuer};
 pub use fhir_subscription::{Content, EventNumbers, Subscription, SubscriptionKind};
 pub use fhir_write::{CancelReason, IfMatch, Strategy, WriteBack, WriteTarget, WriteTemplate};
+pub use flows::BUILT_IN_FLOWS;
 pub use json::{CallbackAuth, JsonDestination, JsonSource};
 pub use layers::{FILE_BYTES_MAX, FILES_MAX};
 pub use listener::{BatchAck, Limits, Listener, NackPolicy};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::core::flow::{Function, Tools};
 use crate::core::rules::Outreach;
 
+use super::flows;
 use super::net::{Address, parse_url};
 use super::reader::Section;
 use super::texting::sid;
@@ -18,9 +19,10 @@ pub(super) fn outreach(section: &mut Section<'_>, sender: &str) -> Outreach {
     let per_minute = section.size("per_minute", 1..=60_000, 30);
     let expires_after =
         section.duration("expires_after", Duration::from_secs(3600)..=90 * DAY, 7 * DAY);
+    let tools = tools(section);
     Outreach {
-        flows: BTreeMap::new(),
-        tools: tools(section),
+        flows: flows::flows(section, &tools),
+        tools,
         per_minute: u32::try_from(per_minute).unwrap_or(u32::MAX),
         expires_after: chrono::TimeDelta::from_std(expires_after)
             .unwrap_or(chrono::TimeDelta::days(7)),

@@ -189,7 +189,9 @@ pub(super) fn take(
     }
 }
 
-fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
+/// What steps of flows depend on.
+#[must_use]
+pub fn surroundings(rules: &Rules, now: Timestamp) -> Surroundings<'_> {
     Surroundings {
         tools: &rules.outreach.tools,
         words: &rules.replies.words,
