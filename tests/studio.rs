@@ -64,8 +64,9 @@ async fn every_event_reaches_the_patient() {
     ] {
         assert!(triggers.contains(&json!(format!("JSON^{name}"))), "{name} {triggers:?}");
     }
-    bench.stop().await;
     // None since the opting out.
+    bench.texts(JANE, 7).await;
+    bench.stop().await;
 }
 
 #[tokio::test]
@@ -222,6 +223,32 @@ async fn a_refusal_says_what_and_where_and_is_not_stored() {
     assert!(
         bench.query(Subject::Messages).is_empty() && bench.query(Subject::Quarantine).is_empty()
     );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_flows_name_starts_it_for_a_phone_once() {
+    let bench = Bench::start("").await;
+    let parameters = json!({ "patient_id": "MRN2000", "patient_first_name": "John" }).to_string();
+    let form = [("To", JOHN), ("From", "+15105550100"), ("Parameters", parameters.as_str())];
+    let url = format!("http://{}/v2/Flows/post-procedure/Executions", bench.world.daemon.http);
+    let start = |key: &'static str| {
+        let request = bench.http.post(&url).basic_auth(ACCOUNT, Some(TOKEN)).form(&form);
+        async move {
+            let answer = request.header("Idempotency-Key", key).send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        }
+    };
+    let (status, first) = start("a").await;
+    assert_eq!(status, 201, "{first}");
+    assert!(first["sid"].as_str().unwrap().starts_with("FN"));
+    assert!(bench.texts(JOHN, 1).await[0].contains("John"));
+    let (status, again) = start("a").await;
+    assert_eq!((status, &again["sid"]), (201, &first["sid"]));
+    let (status, busy) = start("b").await;
+    assert_eq!((status, &busy["code"]), (409, &json!(20409)), "{busy}");
+    bench.reply(JOHN, "STOP").await;
+    bench.texts(JOHN, 1).await;
     bench.stop().await;
 }
 
