@@ -1,3 +1,5 @@
+//! Whom flows may ask, and what an answer is to them; the servers are on this machine.
+
 use std::net::SocketAddr;
 
 use axum::Router;

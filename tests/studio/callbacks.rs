@@ -1,14 +1,11 @@
 //! What patients answer goes to the interface engine as the reference system's callback, and is tried
 //! until it is taken, or a person has to see to it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod studio_support;
-
 use appointd::engine::view::Subject;
 use chrono::TimeDelta;
 use serde_json::json;
-use studio_support::{Bench, Ear, FLOW, JANE, within};
+
+use crate::support::{Bench, Ear, FLOW, JANE, within};
 
 /// A bench whose engine hears of answers; the ear is bound before the daemon knows its address.
 async fn bench(further: &str) -> (Bench, Ear) {

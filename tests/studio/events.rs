@@ -1,13 +1,10 @@
-//! An interface engine that was made for Studio posts here, with nothing changed but the address.
-
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod studio_support;
+//! Appointment events and flows, posted as to Studio.
 
 use appointd::engine::view::Subject;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use studio_support::{ACCOUNT, Bench, FLOW, JANE, JOHN, TOKEN, with};
+
+use crate::support::{ACCOUNT, Bench, FLOW, JANE, JOHN, TOKEN, with};
 
 #[tokio::test]
 async fn every_event_reaches_the_patient() {
@@ -247,7 +244,6 @@ async fn a_flows_name_starts_it_for_a_phone_once() {
     assert_eq!((status, &again["sid"]), (201, &first["sid"]));
     let (status, busy) = start("b").await;
     assert_eq!((status, &busy["code"]), (409, &json!(20409)), "{busy}");
-    bench.reply(JOHN, "STOP").await;
     bench.texts(JOHN, 1).await;
     bench.stop().await;
 }

@@ -1,7 +1,5 @@
 //! A daemon that an interface engine posts to as to Studio, patients' phones, and the engine's ear.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
