@@ -40,6 +40,8 @@ fn folder(text: &str) -> TempDir {
     }
     write(dir.path(), "texts/en.toml", include_str!("../conf/texts/en.toml"));
     write(dir.path(), "replies/en.toml", include_str!("../conf/replies/en.toml"));
+    let flow = include_str!("../conf/flows/new-member-welcome.json");
+    write(dir.path(), "flows/new-member-welcome.json", flow);
     dir
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::load;
-use super::{Config, Failure, Format, block_on, out, samples};
+use super::{Config, Failure, Format, block_on, flow, out, samples};
 use crate::app;
 use crate::clock::Clock;
 use crate::core::effect::TextKind;
@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Whoever reads rows reads nothing else; the exit code says that all is well.
         return Ok(());
     }
+    flow::list(&settings.rules.outreach.flows);
     let languages: Vec<&str> =
         settings.rules.texts.languages().iter().map(String::as_str).collect();
     out::say(&format!(

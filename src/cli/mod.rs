@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod consent;
 pub mod demo;
+mod flow;
 mod hold;
 mod map;
 mod mappings;
@@ -96,6 +97,8 @@ enum Command {
     Task(task::Arguments),
     /// Texts that the flood guard holds back
     Hold(hold::Arguments),
+    /// Flows of Twilio Studio: check files, or play one as the patient
+    Flow(flow::Arguments),
     /// Whether a phone may be texted
     Consent(consent::Arguments),
     /// Campaigns: a flow of texts for the recipients of a list, and what they answer
@@ -130,6 +133,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Resync(arguments) => resync::run(&arguments),
         Command::Task(arguments) => task::run(&arguments),
         Command::Hold(arguments) => hold::run(&arguments),
+        Command::Flow(arguments) => flow::run(&arguments),
         Command::Consent(arguments) => consent::run(&arguments),
         Command::Outreach(arguments) => outreach::run(&arguments),
         Command::Store(arguments) => store::run(&arguments),

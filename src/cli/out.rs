@@ -1,7 +1,7 @@
 //! How results are printed: a table for people, JSON lines or CSV for programs.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -24,6 +24,9 @@ pub enum Format {
 /// The widest column of a table; what is longer is cut.
 const COLUMN_MAX: usize = 48;
 
+/// The longest line that is asked for, in bytes.
+const LINE_MAX: u64 = 16 * 1024;
+
 /// Prints a line; a closed pipe ends the output, not the program.
 pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -34,6 +37,26 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn complain(line: &str) {
     let mut out = std::io::stderr().lock();
     let _written = writeln!(out, "appointd: {line}").is_ok();
+}
+
+/// Whether a person is watching the output.
+pub(crate) fn is_seen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Asks for a line; none if there is no more. What is not typed by a person is shown, so that the
+/// output reads as a conversation.
+pub(crate) fn ask(prompt: &str) -> Option<String> {
+    let mut out = std::io::stdout().lock();
+    let _written = write!(out, "{prompt}").and_then(|()| out.flush()).is_ok();
+    let mut line = Vec::new();
+    let mut input = std::io::stdin().lock();
+    let read = (&mut input).take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
+    let line = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+    if read == 0 || !std::io::stdin().is_terminal() {
+        let _written = writeln!(out, "{line}").is_ok();
+    }
+    (read > 0).then_some(line)
 }
 
 /// Whether a person is watching the error stream, for progress.

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(flows.len(), BUILT_IN_FLOWS.len());
         let questions = flows["post-procedure"].questions();
         let names: Vec<&str> = questions.iter().map(|question| question.name.as_str()).collect();
-        assert_eq!(names, ["pain", "visit-planned", "call-wanted"]);
+        assert_eq!(names, ["pain", "call-wanted", "visit-planned"]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn start(stage: &Stage, flow: &str, people: &[Person]) -> Result<(), 
             "patient_first_name": person.given,
             "patient_phone": person.phone.as_str(),
         });
-        let language = (person.language == "es").then(|| "es".to_owned());
+        let language = (person.language == "spa").then(|| "es".to_owned());
         let data = data.as_object().cloned().unwrap_or_default();
         Recipient { row, phone: person.phone.clone(), language, data: Phi::new(data) }
     });

@@ -381,7 +381,7 @@ const fn kind(kind: TaskKind) -> &'static str {
         TaskKind::WrongNumber => "says it is not the patient's phone",
         TaskKind::BadNumber => "the number cannot be texted",
         TaskKind::Outreach => "a campaign's answer",
-        TaskKind::OutreachUrgent => "a campaign's answer, urgent",
+        TaskKind::OutreachUrgent => "a campaign's answer",
         TaskKind::Flood => "too many texts at once",
     }
 }

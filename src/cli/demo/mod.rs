@@ -1,5 +1,6 @@
 //! `appointd demo`: the whole loop on one machine, with no account and no configuration.
 
+mod campaign;
 pub mod page;
 mod script;
 mod state;

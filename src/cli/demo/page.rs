@@ -22,7 +22,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::{Failure, out};
-use super::state;
+use super::{campaign, state};
 use crate::clock::{Clock, Timestamp};
 use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::{PhoneNumber, Region};
@@ -69,6 +69,7 @@ pub(super) struct Desk {
     pub(super) carrier: Carrier,
     pub(super) clock: Clock,
     pub(super) zone: Zone,
+    api: campaign::Api,
     booked: Arc<AtomicU64>,
     /// Held while the clock is moved, so that two clicks are two moves.
     moving: Arc<tokio::sync::Mutex<()>>,
@@ -120,6 +121,7 @@ pub fn router(world: &World) -> Result<Router, Failure> {
         .route("/demo/change", post(change))
         .route("/demo/reply", post(reply))
         .route("/demo/clock", post(advance))
+        .route("/demo/outreach", post(outreach))
         .method_not_allowed_fallback(|| async {
             problem(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this address", None)
         })
@@ -161,6 +163,7 @@ fn desk(world: &World) -> Result<Desk, Failure> {
         carrier: world.carrier.clone(),
         clock: world.clock.clone(),
         zone,
+        api: campaign::Api::of(world),
         booked: Arc::new(AtomicU64::new(10_001)),
         moving: Arc::default(),
     })
@@ -399,6 +402,29 @@ async fn reply(State(desk): State<Desk>, order: Result<Json<Reply>, JsonRejectio
     let replied = desk.carrier.reply(&number, &order.text).await;
     let http_status = replied.and_then(|replied| replied.http_status);
     Json(json!({ "http_status": http_status })).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outreach {
+    flow: String,
+}
+
+async fn outreach(
+    State(desk): State<Desk>,
+    order: Result<Json<Outreach>, JsonRejection>,
+) -> Response {
+    let order = match read(order) {
+        Ok(order) => order,
+        Err(answer) => return *answer,
+    };
+    if !campaign::FLOWS.iter().any(|(name, _)| *name == order.flow) {
+        return Bad("flow", "there is no such flow").answer();
+    }
+    match desk.api.start(&order.flow, campaign::LIST.to_owned()).await {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(refusal) => problem(StatusCode::CONFLICT, &refusal, None),
+    }
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
 use super::super::{Failure, out};
+use super::campaign;
 use crate::clock::{Clock, Timestamp};
 use crate::core::local_time::{LocalTime, Zone};
 use crate::core::phone::{PhoneNumber, Region};
@@ -50,6 +51,7 @@ async fn day(by_fhir: bool) -> Result<(), Failure> {
     janes_visit(&mut stage).await?;
     johns_visit(&mut stage).await?;
     a_family(&mut stage).await?;
+    a_campaign(&mut stage).await?;
     stage.close().await
 }
 
@@ -116,6 +118,33 @@ async fn a_family(stage: &mut Stage) -> Result<(), Failure> {
     stage.title("A reply that says more than one thing is for a person, who gets a task");
     stage.replies(&phone, "yes but can Leo come at 3?").await;
     stage.texts(&phone, 7).await;
+    Ok(())
+}
+
+async fn a_campaign(stage: &mut Stage) -> Result<(), Failure> {
+    // Two of the list, one of whom is written to in Spanish.
+    let rows: Vec<&str> = campaign::LIST.lines().collect();
+    let list: Vec<&str> = [0, 1, 3].iter().filter_map(|row| rows.get(*row).copied()).collect();
+    let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
+    let phone = |text| PhoneNumber::parse(text, Region::US).map_err(|fault| failed(&fault));
+    let (jane, frances) = (phone("(415) 555-0101")?, phone("(415) 555-0103")?);
+    stage.title("From a spreadsheet, two patients are asked how they are after a procedure");
+    let list = format!("{}\n", list.join("\n"));
+    campaign::Api::of(&stage.world)
+        .start("post-procedure", list)
+        .await
+        .map_err(|refusal| failed(&refusal))?;
+    stage.texts(&jane, 1).await;
+    stage.world.clock.advance(TimeDelta::seconds(5));
+    stage.texts(&frances, 1).await;
+    stage
+        .title("One says it in words and in Spanish; the other is in pain, and a nurse has a task");
+    stage.replies(&frances, "como un dos").await;
+    stage.texts(&frances, 3).await;
+    stage.replies(&frances, "sí").await;
+    stage.texts(&frances, 5).await;
+    stage.replies(&jane, "about 8, it got worse").await;
+    stage.texts(&jane, 3).await;
     Ok(())
 }
 

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::campaign::{self, campaign_json, campaigns};
 use super::page::{Desk, LOCATIONS, time, working_day};
 use crate::clock::Timestamp;
 use crate::core::appointment::{Appointment, Status, Timer, TimerKind, Wish, WishKind, WishState};
+use crate::core::campaign::{Campaign, Session};
 use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, TaskKind};
 use crate::core::ids::{OutboxId, Seq};
@@ -42,7 +44,8 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
     let view = desk.handle.view();
     let appointments = appointments(&view)?;
     let waiting = waiting(&view)?;
-    let moments = moments(&appointments, &waiting);
+    let campaigns = campaigns(&view)?;
+    let moments = moments(&appointments, &waiting, &campaigns);
     let next = moments.iter().find(|moment| moment.at > now).map(moment_json);
     let engine: Result<Vec<Value>, String> =
         appointments.iter().rev().map(|row| engine_json(&view, row, &waiting, now)).collect();
@@ -58,7 +61,10 @@ pub(super) fn render(desk: &Desk) -> Result<Value, String> {
         "ehr": desk.ehr.appointments().iter().rev().map(booked_json).collect::<Vec<_>>(),
         "messages": desk.ehr.transcript().iter().enumerate().rev().take(ROWS_MAX)
             .map(|(index, line)| line_json(index, line)).collect::<Vec<_>>(),
-        "phones": phones(desk, &view)?,
+        "phones": phones(desk, &view, &campaigns)?,
+        "flows": campaign::FLOWS.map(|(name, what)| json!({ "name": name, "what": what })),
+        "campaigns": campaigns.iter().map(|(row, people)| campaign_json(row, people))
+            .collect::<Vec<_>>(),
         "engine": engine?,
         "others": others(&view, &appointments)?,
         "tasks": tasks.iter().map(|row| task_json(row, &appointments)).collect::<Vec<_>>(),
@@ -82,12 +88,15 @@ fn planned(desk: &Desk) -> (Vec<Moment>, Vec<Outgoing>) {
     let view = desk.handle.view();
     let appointments = appointments(&view).unwrap_or_default();
     let waiting = waiting(&view).unwrap_or_default();
-    (moments(&appointments, &waiting), waiting)
+    let campaigns = campaigns(&view).unwrap_or_default();
+    (moments(&appointments, &waiting, &campaigns), waiting)
 }
 
-/// The phones that somebody in the book has, in the order of the bookings.
+/// The phones that somebody in the book has, in the order of the bookings, and then those of the
+/// campaigns' recipients.
 pub(super) fn numbers(desk: &Desk) -> Vec<PhoneNumber> {
-    owners(desk).into_iter().map(|(number, _)| number).collect()
+    let campaigns = campaigns(&desk.handle.view()).unwrap_or_default();
+    owners(desk, &campaigns).into_iter().map(|(number, _)| number).collect()
 }
 
 fn filter() -> Filter {
@@ -123,7 +132,11 @@ fn waiting(view: &View) -> Result<Vec<Outgoing>, String> {
 /// All that will happen by itself, the earliest first; what is overdue is part of it.
 ///
 /// An effect that is being performed is none: its time is only that of its being missed.
-fn moments(appointments: &[Appointment], waiting: &[Outgoing]) -> Vec<Moment> {
+fn moments(
+    appointments: &[Appointment],
+    waiting: &[Outgoing],
+    campaigns: &[(Campaign, Vec<Session>)],
+) -> Vec<Moment> {
     let mut moments: Vec<Moment> = waiting
         .iter()
         .filter(|row| row.state != State::Sending)
@@ -137,6 +150,17 @@ fn moments(appointments: &[Appointment], waiting: &[Outgoing]) -> Vec<Moment> {
                 .unwrap_or_default(),
         })
         .collect();
+    for (row, people) in campaigns {
+        moments.extend(row.due.map(|at| Moment {
+            at,
+            what: "the campaign goes on".to_owned(),
+            patient: String::new(),
+        }));
+        moments.extend(people.iter().filter_map(|person| {
+            let patient = campaign::name(person);
+            Some(Moment { at: person.due?, what: "no answer to the campaign".to_owned(), patient })
+        }));
+    }
     for row in appointments {
         moments.extend(row.timers.iter().map(|timer| Moment {
             at: timer.due,
@@ -220,11 +244,15 @@ fn line_json(index: usize, line: &Line) -> Value {
 }
 
 /// Each phone with the names of those who have it, in the order of the bookings.
-fn owners(desk: &Desk) -> Vec<(PhoneNumber, Vec<String>)> {
+fn owners(desk: &Desk, campaigns: &[(Campaign, Vec<Session>)]) -> Vec<(PhoneNumber, Vec<String>)> {
     let mut owners: Vec<(PhoneNumber, Vec<String>)> = Vec::new();
-    for row in desk.ehr.appointments() {
-        let Ok(number) = PhoneNumber::parse(&row.patient.phone, Region::US) else { continue };
-        let name = format!("{} {}", row.patient.given, row.patient.family);
+    let booked = desk.ehr.appointments().into_iter().filter_map(|row| {
+        let number = PhoneNumber::parse(&row.patient.phone, Region::US).ok()?;
+        Some((number, format!("{} {}", row.patient.given, row.patient.family)))
+    });
+    let people = campaigns.iter().flat_map(|(_, people)| people);
+    let asked = people.map(|person| (person.phone.clone(), campaign::name(person)));
+    for (number, name) in booked.chain(asked) {
         match owners.iter_mut().find(|(known, _)| *known == number) {
             Some((_, names)) if names.contains(&name) => {}
             Some((_, names)) => names.push(name),
@@ -234,13 +262,17 @@ fn owners(desk: &Desk) -> Vec<(PhoneNumber, Vec<String>)> {
     owners
 }
 
-fn phones(desk: &Desk, view: &View) -> Result<Vec<Value>, String> {
+fn phones(
+    desk: &Desk,
+    view: &View,
+    campaigns: &[(Campaign, Vec<Session>)],
+) -> Result<Vec<Value>, String> {
     let mut by_phone: BTreeMap<PhoneNumber, Vec<Text>> = BTreeMap::new();
     for text in desk.carrier.all_texts() {
         by_phone.entry(text.phone().clone()).or_default().push(text);
     }
     let mut phones = Vec::new();
-    for (number, names) in owners(desk) {
+    for (number, names) in owners(desk, campaigns) {
         let contact = view.contact(&number).map_err(|error| error.to_string())?;
         let texts = by_phone.remove(&number).unwrap_or_default();
         let skipped = texts.len().saturating_sub(ROWS_MAX);

@@ -393,7 +393,8 @@ impl Talk<'_> {
             return self.decision.explain(None, "REPLY", Reason::NothingOpen);
         }
         let is_patients = !self.contact.appointments.is_empty();
-        let talked = self.contact.talked_at.is_some_and(|at| self.now - at <= TALKED_LATELY);
+        let talked = self.contact.talk.is_some()
+            || self.contact.talked_at.is_some_and(|at| self.now - at <= TALKED_LATELY);
         if talked || is_patients && matches!(intent, Intent::Reschedule | Intent::Mixed) {
             // The visit is over or off, or a campaign's conversation, and the patient says something
             // still.

@@ -396,7 +396,3 @@ impl io::Write for Count {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "step_tests.rs"]
-mod tests;

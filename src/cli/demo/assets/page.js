@@ -281,6 +281,28 @@ function historyLine(line) {
     make("td", {}, line.because));
 }
 
+// Outreach
+
+const STATES = { completed: "good", handed_over: "warn", opted_out: "warn", failed: "bad", expired: "warn" };
+function campaignRow(row) {
+  const people = row.people.map((one) => make("tr", {},
+    make("td", {}, make("button", {
+      type: "button", class: "link", "data-key": `${row.id}/${one.phone}`,
+      onclick: () => choose(one.phone),
+    }, one.name)),
+    make("td", {}, chip(one.state.replace("_", " "), STATES[one.state] || "")),
+    make("td", {}, one.answers.map((answer) =>
+      `${answer.question}: ${answer.words}${answer.read_as && answer.read_as !== answer.words ? " = " + answer.read_as : ""}`).join(" · "))));
+  return make("article", { class: "card" },
+    make("div", { class: "row-head" }, make("b", {}, row.flow), chip(row.state, row.state === "finished" ? "good" : ""),
+      make("span", { class: "row-sub" }, `${row.over} of ${row.recipients} through, ${row.texts} texts`)),
+    make("table", { class: "history" },
+      make("caption", { class: "hidden" }, `Recipients of ${row.flow}, and what they answered`),
+      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Who"),
+        make("th", { scope: "col" }, "How far"), make("th", { scope: "col" }, "Answers"))),
+      make("tbody", {}, ...people)));
+}
+
 function taskRow(task) {
   return make("li", {},
     make("div", { class: "row-head" }, make("b", {}, task.what || "To look at"),
@@ -308,6 +330,8 @@ function render() {
     ? [make("h3", {}, "What changed no appointment"),
       history(lines, "What came in and changed no appointment; newest first")]
     : []));
+  draw("campaigns", state.campaigns, (rows) =>
+    orEmpty(rows, campaignRow, "Nobody has been asked yet."));
   draw("tasks", state.tasks, (rows) =>
     orEmpty(rows, taskRow, "Nothing to do. What appointd cannot settle by itself lands here; try a reply such as R, or one that makes no sense."));
 }
@@ -323,6 +347,9 @@ function prepareForm() {
     form.elements.location.append(make("option", { value: place.code }, place.name));
   }
   form.elements.start.value = state.suggested_start;
+  for (const flow of state.flows) {
+    byId("outreach").elements.flow.append(make("option", { value: flow.name }, flow.what));
+  }
 }
 
 async function poll() {
@@ -388,6 +415,13 @@ function start() {
     const digits = order.phone.replace(/\D/g, "").slice(-10);
     const own = state.phones.find((one) => one.phone.endsWith(digits));
     if (own) choose(own.phone);
+  });
+  byId("outreach").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const flow = event.target.elements.flow.value;
+    if (!await send("/demo/outreach", { flow }, event.submitter)) return;
+    const asked = state.campaigns.length ? state.campaigns[0].people : [];
+    if (asked.length) choose(asked[0].phone);
   });
   document.querySelectorAll("[data-preset]").forEach((button) => {
     button.addEventListener("click", () => {

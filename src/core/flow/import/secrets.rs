@@ -53,8 +53,8 @@ pub(super) fn look(report: &mut Report<'_>, root: Node<'_>) {
             match looks(&key, &text) {
                 Looks::Plain => {}
                 Looks::Secret => {
-                    let problem = "holds a password or token: remove it, and let a function of \
-                                   [outreach] call with it";
+                    let problem = "holds a password or token: remove it, and let a \
+                                   function of yours call with it";
                     report.fault(node, problem);
                 }
                 Looks::Doubtful => {

@@ -138,12 +138,16 @@ fn condition(report: &mut Report<'_>, item: Node<'_>) -> Option<Condition> {
 /// # Errors
 /// Why it cannot be used.
 pub(in crate::core::flow) fn pattern(text: &str) -> Result<Regex, String> {
-    let whole = format!(r"\A(?:{})\z", text.trim());
-    let built = RegexBuilder::new(&whole)
-        .case_insensitive(true)
-        .size_limit(PATTERN_BYTES_MAX)
-        .dfa_size_limit(PATTERN_BYTES_MAX)
-        .build();
+    let build = |text: &str| {
+        RegexBuilder::new(text)
+            .case_insensitive(true)
+            .size_limit(PATTERN_BYTES_MAX)
+            .dfa_size_limit(PATTERN_BYTES_MAX)
+            .build()
+    };
+    let text = text.trim();
+    // By itself first: `a)|(b` is none, though it would be one within the group.
+    let built = build(text).and_then(|_| build(&format!(r"\A(?:{text})\z")));
     built.map_err(|fault| match fault {
         regex::Error::CompiledTooBig(_) => "it is too large: write a shorter one".to_owned(),
         // The last line says what is wrong; those before draw the pattern.

@@ -193,10 +193,8 @@ fn host(report: &mut Report<'_>, at: Node<'_>, url: &str) {
         return;
     };
     if !tools.allows(literal) {
-        let problem = format!(
-            "the host {} is not allowed: add it to allow_hosts of [outreach]",
-            shown(&host)
-        );
+        let problem =
+            format!("the host {} is not allowed: add it to outreach.allow_hosts", shown(&host));
         report.fault(at, problem);
     }
 }
@@ -207,13 +205,14 @@ fn function(report: &mut Report<'_>, state: &str, properties: &Object<'_>) -> Op
     let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let mut names = vec![segment.to_owned()];
     names.extend(properties.filled("function_sid"));
+    names.extend(properties.filled("function_name"));
     names.push(state.to_owned());
     names.retain(|name| !name.is_empty());
     let is_known = report.tools.is_none_or(|tools| functions::find(&names, tools).is_some());
     if !is_known {
         let name = names.first().map(|name| shown(name)).unwrap_or_default();
         let problem = format!(
-            "nothing stands for the function {name}: name its address in functions of [outreach]"
+            "nothing stands for the function {name}: write its address in [[outreach.function]]"
         );
         report.fault(properties.at("url"), problem);
     }

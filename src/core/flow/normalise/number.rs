@@ -1,6 +1,8 @@
 //! One whole number out of a reply, or none.
 
-use super::lexicon::{AROUND_NUMBERS, FALSE_FRIENDS, NOTHING, NUMBERS, OUT_OF, TENS};
+use super::lexicon::{
+    AROUND_NUMBERS, AROUND_PHRASES, FALSE_FRIENDS, NOTHING, NUMBERS, OUT_OF, TENS,
+};
 use crate::core::reply::fold;
 
 /// A piece of a reply.
@@ -26,8 +28,7 @@ pub(super) fn read(text: &str, (min, max): (i64, i64), language: Option<&str>) -
             Piece::Over => return None,
             Piece::Word(word) => match spelled_number(word, rest, language) {
                 Some((number, length)) => (Some(number), length),
-                None if AROUND_NUMBERS.contains(&word.as_str()) => (None, 1),
-                None => return None,
+                None => (None, around(word, rest)?),
             },
         };
         let is_digits = matches!(piece, Piece::Digits(_));
@@ -47,18 +48,29 @@ pub(super) fn read(text: &str, (min, max): (i64, i64), language: Option<&str>) -
     (min..=max).contains(&number).then_some(number)
 }
 
+/// How many words at the beginning change nothing.
+fn around(word: &str, rest: &[Piece]) -> Option<usize> {
+    let begins = |phrase: &&&[&str]| begins_with(rest, phrase);
+    let phrase = AROUND_PHRASES.iter().find(begins).map(|phrase| phrase.len());
+    phrase.or_else(|| AROUND_NUMBERS.contains(&word).then_some(1))
+}
+
+fn begins_with(rest: &[Piece], words: &[&str]) -> bool {
+    let is_one = |(piece, word): (&Piece, &&str)| match piece {
+        Piece::Over => *word == "/",
+        Piece::Word(own) => own == word,
+        Piece::Digits(_) => false,
+    };
+    rest.get(..words.len()).is_some_and(|head| head.iter().zip(words).all(is_one))
+}
+
 /// Passes over `/10` or `out of 10`; another end of the scale than that of the question is a fault.
 fn past_scale<'p>(rest: &'p [Piece], max: i64, language: Option<&str>) -> Option<&'p [Piece]> {
     for words in OUT_OF {
-        let (head, tail) = (rest.get(..words.len()), rest.get(words.len()..).unwrap_or_default());
-        let is_one = |(piece, word): (&Piece, &&str)| match piece {
-            Piece::Over => *word == "/",
-            Piece::Word(own) => own == word,
-            Piece::Digits(_) => false,
-        };
-        if !head.is_some_and(|head| head.iter().zip(words.iter()).all(is_one)) {
+        if !begins_with(rest, words) {
             continue;
         }
+        let tail = rest.get(words.len()..).unwrap_or_default();
         let end = match tail.first() {
             Some(Piece::Digits(number)) => Some((*number, 1)),
             Some(Piece::Word(word)) => spelled_number(word, tail, language),
