@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect};
+use axum::response::Redirect;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
@@ -60,7 +60,7 @@ async fn server() -> SocketAddr {
         .route("/moved", get(|| async { Redirect::temporary("https://evil.example/") }))
         .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .route("/gone", get(|| async { StatusCode::GONE }))
-        .route("/never", get(|| async { std::future::pending::<()>().await.into_response() }));
+        .route("/never", get(std::future::pending::<StatusCode>));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     Tasks::new().spawn(async move { axum::serve(socket, router).await.unwrap() });
