@@ -167,13 +167,16 @@ pub fn may_send(row: &Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) ->
         {
             Permission::Never(Reason::Overdue)
         }
+        Effect::CallHttp(call) if !outreach::is_current(&call.session, call.act, scene) => {
+            Permission::Never(Reason::Void)
+        }
         Effect::SendHl7(_)
         | Effect::UpdateFhir(_)
         | Effect::PostJson(_)
         | Effect::ReadFhir(_)
         | Effect::CallHttp(_) => Permission::Go,
         Effect::SendSms(sms) => match &sms.outreach {
-            Some(text) => outreach::permission((sms, text), scene, rules, now),
+            Some(text) => outreach::permission(row, (sms, text), scene, rules, now),
             None => may_text(sms, row.attempts, scene, rules, now),
         },
     }

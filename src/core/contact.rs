@@ -101,9 +101,20 @@ pub struct Contact {
 pub struct Talk {
     /// The recipient.
     pub session: SessionId,
-    /// When the last text left that asks for something.
+    /// The question that is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked_at: Option<Timestamp>,
+    pub asked: Option<Asked>,
+}
+
+/// A campaign's question that is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When it left first.
+    pub at: Timestamp,
+    /// The state of the flow that asks.
+    pub state: String,
+    /// Which act of the run it was.
+    pub act: u32,
 }
 
 /// A reply of which the patient has to say what it is about.
@@ -384,7 +395,9 @@ impl Contact {
         // Whoever switches texts on says that the number is good; the EHR says so in every message.
         let is_mended = !opted_out && by != ConsentCause::Ehr && self.bad.take().is_some();
         let is_known = self.consent.opted_out == opted_out;
-        if is_known && (opted_out || self.consent.without.is_empty()) {
+        // The EHR repeats its word with every message, and knows nothing of programmes.
+        let is_word = by == ConsentCause::Ehr;
+        if is_known && (opted_out || is_word || self.consent.without.is_empty()) {
             return is_mended;
         }
         if !opted_out {

@@ -5,12 +5,12 @@
 
 use super::appointment::{Notice, WishState};
 use super::consent::{Permission, drop_void, is_wished, may_send, spread, withdraw_texts};
-use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke, Talk};
+use super::contact::{BadNumber, ConsentCause, Contact, Prompt, Spoke};
 use super::delivery::{Failure, Next, Outgoing, Report, State};
 use super::effect::{About, Effect, Sms, Task, TaskKind, TextKind, WriteBack};
 use super::gate;
 use super::hours::Hours;
-use super::ids::OutboxId;
+use super::ids::{AppointmentKey, OutboxId};
 use super::local_time::{LocalTime, Zone};
 use super::message::{Subject, render};
 use super::outreach;
@@ -164,7 +164,8 @@ fn perform(mut row: Outgoing, scene: &Scene, rules: &Rules, now: Timestamp) -> D
             }
             let contact = scene.contact(&sms.to);
             let mut contact = noted(contact, &row.id, sms, scene, now);
-            if row.attempts == 1 && !sms.kind.is_answer() {
+            // The cap is for notices and reminders: a campaign must not use it up.
+            if row.attempts == 1 && !sms.kind.is_answer() && sms.outreach.is_none() {
                 contact.count_text(now);
             }
             decision.contacts.push(contact);
@@ -206,9 +207,8 @@ fn write_body(sms: &mut Sms, scene: &Scene, rules: &Rules, now: Timestamp) -> Re
 fn noted(mut contact: Contact, id: &OutboxId, sms: &Sms, scene: &Scene, now: Timestamp) -> Contact {
     let mut asks =
         matches!(sms.kind, TextKind::WhichOne | TextKind::NotUnderstood | TextKind::WhichTalk);
-    if let Some(text) = sms.outreach.as_ref().filter(|text| outreach::asks(text, scene)) {
-        asks = true;
-        contact.talk = Some(Talk { session: text.session.clone(), asked_at: Some(now) });
+    if let Some(text) = &sms.outreach {
+        asks = outreach::note_asked(&mut contact, text, scene, now);
     }
     if sms.kind.asks() {
         let start = |about: &About| {
@@ -357,14 +357,19 @@ fn learn_of_phone(
             withdraw_texts(&contact, scene, decision);
             decision.explain(None, "OPTED_OUT", Reason::ConsentBy(ConsentCause::Refusal));
         }
-        decision.contacts.push(contact);
+        decision.contacts.push(contact.clone());
+        outreach::end_for_consent(&contact, decision, scene, now);
         return false;
     }
     if failure == Some(Failure::BadNumber) {
         if contact.bad.is_none() {
             let code = row.error.clone().unwrap_or_default();
             contact.bad = Some(BadNumber { code, since: now });
-            if !outreach::is_ours(&row.effect) {
+            let is_open = |key: &AppointmentKey| {
+                scene.appointments.get(key).is_some_and(|known| known.status.is_open())
+            };
+            // Of a campaign's recipients the responses tell; who has a visit will miss its texts.
+            if !outreach::is_ours(&row.effect) || contact.appointments.iter().any(is_open) {
                 decision.tasks.push(Task { kind: TaskKind::BadNumber, ..text_failed(row, now) });
             }
             decision.contacts.push(contact);
@@ -385,6 +390,9 @@ fn forget_prompt(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
     if !matches!(row.state, State::Ready | State::Failed | State::Void) {
         return;
     }
+    if let (Some(text), Some(contact)) = (&sms.outreach, decision.contact(&sms.to, scene)) {
+        outreach::forget_asked(contact, text);
+    }
     let is_it = |prompt: &Prompt| prompt.outbox.as_ref() == Some(&row.id);
     let known = scene.contacts.get(&sms.to);
     if known.is_some_and(|known| known.prompts.iter().any(is_it))
@@ -395,7 +403,7 @@ fn forget_prompt(decision: &mut Decision, row: &Outgoing, scene: &Scene) {
 }
 
 /// Puts this turn into the appointment's history, unless the decision writes it anyway.
-fn remember(decision: &mut Decision, subject: Option<&super::ids::AppointmentKey>, scene: &Scene) {
+fn remember(decision: &mut Decision, subject: Option<&AppointmentKey>, scene: &Scene) {
     let Some(known) = subject.and_then(|key| scene.appointments.get(key)) else { return };
     if decision.appointments.iter().any(|written| written.key == known.key) {
         return;
@@ -455,13 +463,13 @@ fn by_hand(row: &Outgoing, scene: &Scene, now: Timestamp) -> Task {
 
 /// The appointment that an effect is mainly about.
 #[must_use]
-pub fn main_appointment(row: &Outgoing) -> Option<super::ids::AppointmentKey> {
+pub fn main_appointment(row: &Outgoing) -> Option<AppointmentKey> {
     subject_of(&row.effect)
 }
 
 /// The appointment that an effect will mainly be about.
 #[must_use]
-pub fn subject_of(effect: &Effect) -> Option<super::ids::AppointmentKey> {
+pub fn subject_of(effect: &Effect) -> Option<AppointmentKey> {
     match effect {
         Effect::SendSms(sms) => sms.about.first().map(|about| about.appointment.clone()),
         Effect::SendHl7(write_back)

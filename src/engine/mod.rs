@@ -280,6 +280,8 @@ impl Engine {
                     self.commit(inputs, now)?;
                     return self.commit(second, now);
                 }
+                // Of what is due by itself the rest comes up again.
+                Err(store::Error::CommitSize { .. }) if inputs.shorten() => self.agenda.forget(),
                 Err(refusal) => return self.refuse(inputs, refusal, now),
             }
         }

@@ -12,7 +12,9 @@ use tracing::error;
 use super::batch::{Batch, Error};
 use super::rows;
 use crate::clock::Timestamp;
-use crate::core::campaign::{BEGUN_MAX, Campaign, CampaignId, CampaignState, Session, SessionId};
+use crate::core::campaign::{
+    BEGUN_MAX, Campaign, CampaignId, CampaignState, Session, SessionId, pace,
+};
 use crate::core::event::Event;
 use crate::core::flow::{Program, ProgramId, Sources};
 use crate::core::ids::AppointmentKey;
@@ -229,9 +231,12 @@ pub(super) fn add(
         }
         Event::CampaignDue { campaign, .. } => {
             if let Some(row) = add_campaign(batch, scene, campaign, around)? {
-                let behind =
-                    if row.state == CampaignState::Stopped { row.swept } else { row.begun };
-                for id in batch.recipients(campaign, behind, BEGUN_MAX)? {
+                let (behind, count) = if row.state == CampaignState::Stopped {
+                    (row.swept, BEGUN_MAX)
+                } else {
+                    (row.begun, pace(row.per_minute).0)
+                };
+                for id in batch.recipients(campaign, behind, count)? {
                     if let Some(row) = batch.session(&id)? {
                         add_phone(batch, scene, &row.phone)?;
                         scene.sessions.insert(id, row);

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::core::appointment::Appointment;
 use crate::core::claim::Claim;
 use crate::core::contact::{Contact, FOLLOWED_MAX};
-use crate::core::delivery::{Outgoing, State, Tries};
+use crate::core::delivery::{Outgoing, Report, State, Tries};
 use crate::core::effect::{Effect, Planned};
 use crate::core::event::Event;
 use crate::core::feed::FeedReport;
@@ -307,13 +307,13 @@ fn cause_of(event: &Event, scene: &Scene) -> Option<Cause> {
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::action(event, scene).map(|action| Cause::Operator { action })
         }
-        Event::CampaignMade(_)
-        | Event::RecipientsAdded { .. }
-        | Event::CampaignMoved { .. }
-        | Event::CampaignDue { .. }
-        | Event::SessionDue { .. }
-        | Event::HttpAnswered { .. } => {
+        Event::CampaignMade(_) | Event::RecipientsAdded { .. } | Event::CampaignMoved { .. } => {
             outreach::action(event).map(|action| Cause::Operator { action })
+        }
+        Event::CampaignDue { .. } | Event::SessionDue { .. } => Some(Cause::Timer),
+        Event::HttpAnswered { outbox, answer } => {
+            let report = Report::Accepted { id: answer.status.to_string() };
+            Some(Cause::Delivery { outbox: outbox.clone(), report })
         }
         Event::RemindNow { .. } => Some(Cause::Operator { action: "remind".to_owned() }),
     }

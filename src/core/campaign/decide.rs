@@ -11,12 +11,14 @@ use super::{
     Session, SessionId, SessionState,
 };
 use crate::clock::Timestamp;
+use crate::core::effect::{Task, TaskKind};
 use crate::core::flow::{Run, Trigger, TriggerKind, Wait};
 use crate::core::hours::Hours;
 use crate::core::outreach;
 use crate::core::reason::Reason;
 use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
+use crate::phi::Phi;
 
 const EVENT: &str = "CAMPAIGN";
 
@@ -52,6 +54,13 @@ pub fn added(
     let Some(campaign) = scene.campaigns.get(id) else {
         return Decision::nothing(None, EVENT, Reason::Unknown);
     };
+    if recipients.is_empty() && campaign.state == CampaignState::Loading {
+        // That was the last of them.
+        let whole = Campaign { is_whole: true, ..campaign.clone() };
+        let mut decision = Decision { campaigns: vec![whole], ..Decision::default() };
+        decision.explain(None, EVENT, Reason::RecipientsAdded(0));
+        return decision;
+    }
     let takes = match campaign.kind {
         CampaignKind::List => campaign.state == CampaignState::Loading,
         CampaignKind::Standing => {
@@ -128,7 +137,11 @@ pub fn moved(id: &CampaignId, order: Order, by: &str, scene: &Scene, now: Timest
     let Some(known) = scene.campaigns.get(id) else {
         return Decision::nothing(None, EVENT, Reason::Unknown);
     };
-    let Some(state) = after(known.state, order) else {
+    let is_early = order == Order::Start && !known.is_whole;
+    let again = known.kind == CampaignKind::Standing
+        && (known.state, order) == (CampaignState::Stopped, Order::Resume);
+    let state = if again { Some(CampaignState::Running) } else { after(known.state, order) };
+    let Some(state) = state.filter(|_| !is_early) else {
         return Decision::nothing(None, EVENT, Reason::CampaignIs(known.state));
     };
     let mut campaign = known.clone();
@@ -195,13 +208,16 @@ fn begin_some(known: &Campaign, scene: &Scene, rules: &Rules, now: Timestamp) ->
     let mut decision = Decision::default();
     let opening = Hours::at(rules.practice.zone, rules.reminders.window).next_opening(now);
     let is_crowded = known.unsent >= UNSENT_MIN.max(u64::from(known.per_minute));
-    let pause = if is_crowded { now + CROWDED_PAUSE } else { opening };
+    let pause = if is_crowded { opening.max(now + CROWDED_PAUSE) } else { opening };
     if pause > now && now < known.not_after {
         if let Some(campaign) = decision.campaign(&known.id, scene) {
             campaign.due = Some(pause);
         }
         decision.explain(None, EVENT, Reason::Postponed);
         return decision;
+    }
+    if !scene.programs.contains_key(&known.program) {
+        return pause_unread(known, scene, now);
     }
     let (count, interval) = pace(known.per_minute);
     let turn: Vec<SessionId> = rows_of(known, scene).take(count).cloned().collect();
@@ -215,6 +231,25 @@ fn begin_some(known: &Campaign, scene: &Scene, rules: &Rules, now: Timestamp) ->
     outreach::finish(&known.id, &mut decision, scene, now);
     let begun = u64::try_from(turn.len()).unwrap_or(u64::MAX);
     decision.explain(None, EVENT, Reason::RecipientsBegun(begun));
+    decision
+}
+
+/// Pauses a campaign whose flow this version cannot read: nobody is given up for that.
+fn pause_unread(known: &Campaign, scene: &Scene, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    if let Some(campaign) = decision.campaign(&known.id, scene) {
+        campaign.state = CampaignState::Paused;
+        campaign.due = None;
+        campaign.generation += 1;
+    }
+    decision.tasks.push(Task {
+        kind: TaskKind::Outreach,
+        appointment: None,
+        phone: None,
+        note: Phi::new(format!("campaign {} is paused: its flow cannot be read", known.id)),
+        at: now,
+    });
+    decision.explain(None, EVENT, Reason::CampaignIs(CampaignState::Paused));
     decision
 }
 
@@ -237,7 +272,7 @@ fn rows_of<'a>(campaign: &'a Campaign, scene: &'a Scene) -> impl Iterator<Item =
 }
 
 /// How many recipients are begun at a time, and how far apart the times are.
-fn pace(per_minute: u32) -> (usize, TimeDelta) {
+pub(crate) fn pace(per_minute: u32) -> (usize, TimeDelta) {
     let per_minute = per_minute.max(1);
     let count = per_minute.div_ceil(60).min(u32::try_from(BEGUN_MAX).unwrap_or(u32::MAX));
     let interval = interval(per_minute) * i32::try_from(count).unwrap_or(1);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(super) use decide::interval;
+pub(crate) use decide::pace;
 pub use decide::{added, due, execution_sid, made, moved};
 pub use tally::Tally;
 
@@ -117,6 +118,9 @@ pub struct Campaign {
     pub per_minute: u32,
     /// When nobody is texted any more.
     pub not_after: Timestamp,
+    /// Whether the list is complete; before, it cannot be started.
+    #[serde(default)]
+    pub is_whole: bool,
     /// The last recipient that was begun; those behind wait.
     #[serde(default)]
     pub begun: u64,

@@ -26,8 +26,10 @@ pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<
         .get(&talk.session.campaign)
         .is_none_or(|campaign| campaign.state == CampaignState::Stopped);
     let is_allowed = contact.consent.allows(Programme::Outreach) && !is_stopped;
-    let at = talk.asked_at.filter(|_| is_allowed)?;
-    Some(Asked { session, at })
+    // A question that is still to leave is not what an answer is for.
+    let state = session.run.frames.last().map(|frame| frame.state.as_str());
+    let out = talk.asked.as_ref().filter(|out| is_allowed && Some(out.state.as_str()) == state)?;
+    Some(Asked { session, at: out.at })
 }
 
 /// How well a text fits the question.

@@ -10,8 +10,7 @@ mod sent;
 use chrono::TimeDelta;
 
 pub(super) use asked::{Asked, asked, end_for_consent, fit};
-use sent::is_current;
-pub(super) use sent::{asks, is_ours, permission, reported};
+pub(super) use sent::{forget_asked, is_current, is_ours, note_asked, permission, reported};
 
 use super::campaign::{
     CampaignId, CampaignKind, CampaignState, Session, SessionId, SessionState, interval,
@@ -29,6 +28,11 @@ use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
 
 const EVENT: &str = "OUTREACH";
+
+/// How much a recipient's flow may want done in all: one that asks, calls or texts in a circle ends.
+const ACTS_MAX: u32 = 300;
+/// When it is looked again whether a flow can be read.
+const UNREADABLE_PAUSE: TimeDelta = TimeDelta::hours(1);
 
 /// How long after a reply a text is its answer, which goes out at any hour.
 const ANSWERS_WITHIN: TimeDelta = TimeDelta::minutes(15);
@@ -78,7 +82,7 @@ pub(super) fn begin(
         return decision.explain(None, EVENT, reason);
     }
     if let Some(contact) = decision.contact_or_new(&phone, scene) {
-        contact.talk = Some(Talk { session: id.clone(), asked_at: None });
+        contact.talk = Some(Talk { session: id.clone(), asked: None });
     }
     if let Some(campaign) = decision.campaign(&id.campaign, scene) {
         campaign.tally.shift(SessionState::Waiting, SessionState::Active);
@@ -153,8 +157,15 @@ pub(super) fn take(
     let program = scene.campaigns.get(&id.campaign);
     let program = program.and_then(|campaign| scene.programs.get(&campaign.program));
     let Some(program) = program else {
-        return end(id, SessionState::Failed, decision, scene, now);
+        // Another version may be able to read it.
+        session.due = Some((now + UNREADABLE_PAUSE).min(session.not_after));
+        session.generation += 1;
+        decision.put_session(session);
+        return decision.explain(None, EVENT, Reason::Unknown);
     };
+    if session.run.acts >= ACTS_MAX {
+        return end(id, SessionState::Failed, decision, scene, now);
+    }
     let stepped = flow::step(program, &session.run, happened, surroundings(rules, now));
     if stepped.run == session.run && stepped.act.is_none() {
         return decision.explain(None, EVENT, Reason::Void);
@@ -244,7 +255,7 @@ fn planned(session: &Session, act: Act, rules: &Rules, now: Timestamp) -> Planne
                     outreach: Some(OutreachText {
                         session: session.id.clone(),
                         act: number,
-                        is_first: session.texts == 0,
+                        is_first: session.texts == 0 && session.heard_at.is_none(),
                     }),
                 }),
                 due,
@@ -329,9 +340,23 @@ pub fn due(
     } else if now >= known.not_after {
         end(id, SessionState::Expired, &mut decision, scene, now);
     } else {
-        take(id, &Happened::TimeUp, &mut decision, scene, rules, now);
+        time_up(known, &mut decision, scene, rules, now);
     }
     decision
+}
+
+/// No reply has come in time. What the flow says then cannot be said at night, when the answer may
+/// still come: so it is waited for until the morning.
+fn time_up(known: &Session, decision: &mut Decision, scene: &Scene, rules: &Rules, now: Timestamp) {
+    let opening = hours(&known.phone, rules).next_opening(now);
+    if opening <= now {
+        return take(&known.id, &Happened::TimeUp, decision, scene, rules, now);
+    }
+    if let Some(session) = decision.session(&known.id, scene) {
+        session.due = Some(opening.min(session.not_after));
+        session.generation += 1;
+    }
+    decision.explain(None, EVENT, Reason::Postponed);
 }
 
 /// Decides what follows from a web server's answer to a flow.
