@@ -37,13 +37,13 @@
 //! | [`hl7`] | pure: MLLP frames, character sets, reading, acknowledgments, writing |
 //! | [`fhir`] | pure: what FHIR servers say, and what is said to them, raw JSON in and out |
 //! | [`mapping`] | pure: from a dialect to claims, and from a wish to a message; data in `mappings/` |
-//! | [`sms`] | pure: Twilio's forms, signatures and error codes |
+//! | [`sms`] | pure: Twilio's forms, signatures and error codes; what is posted to Studio |
 //! | [`outreach`] | pure: lists of campaigns in, what was answered out |
 //! | [`settings`] | files, environment and credentials to typed settings, all faults at once |
 //! | [`store`] | rows under keys: a log in front, sled behind, or memory |
 //! | [`engine`] | the single writer, the disk forms of its rows, the reading side |
-//! | [`inbound`] | MLLP listeners, FHIR servers as feeds, Twilio's webhooks, the poll behind them |
-//! | [`outbound`] | a lane each: texts, every HL7 destination, wishes at every FHIR server |
+//! | [`inbound`] | MLLP listeners, FHIR servers as feeds, Twilio's webhooks, the poll behind them, callers of Studio |
+//! | [`outbound`] | a lane each: texts, every HL7 destination, wishes at every FHIR server, callbacks, flows' requests |
 //! | [`http`] | webhooks, API, health, metrics |
 //! | [`sim`] | stand-ins: an EHR by MLLP and by FHIR, patients' phones, and a world of them around the daemon |
 //! | [`telemetry`], [`tls`] | logs and metrics; certificates |
@@ -74,6 +74,15 @@
 //! what was held and what is so now, so a hint that came twice, late or never changes nothing in the
 //! end. [`inbound::fhir::follow`] searches for what no hint told, and [`inbound::fhir::watch`] keeps
 //! the subscription alive.
+//!
+//! # An interface engine posts to Studio
+//!
+//! What was made for Twilio Studio posts an execution. [`inbound::studio`] asks for user and password
+//! before it looks at anything; [`sms::studio`] reads the form, and says of every wrong field what is
+//! wrong with it, never what stands in it. The flow of a `[[json.source]]` takes appointment events,
+//! which go the way of a message under an id made of what they say; the name or sid of a flow here
+//! starts it for the phone. A wish that is routed to a `[[json.destination]]` leaves by
+//! [`outbound::json`], and what flows ask of web servers by [`outbound::call`].
 //!
 //! # A timer fires
 //!

@@ -19,11 +19,12 @@ const WITHIN: Duration = Duration::from_secs(120);
 const DESCRIPTION: &str = include_str!("../src/http/openapi.json");
 
 /// Where routes stand, and below which path.
-const ROUTES: [(&str, &str); 4] = [
+const ROUTES: [(&str, &str); 5] = [
     ("/api/v1", include_str!("../src/http/api.rs")),
     ("/api/v1", include_str!("../src/http/campaigns/mod.rs")),
     ("", include_str!("../src/http/mod.rs")),
     ("/fhir", include_str!("../src/http/fhir.rs")),
+    ("/v2/Flows", include_str!("../src/http/studio.rs")),
 ];
 
 #[test]

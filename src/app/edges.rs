@@ -18,12 +18,13 @@ use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 use crate::tls::ClientFiles;
 
-/// The lanes of callbacks and of requests.
+/// The door, and the lanes of callbacks and requests.
 #[derive(Debug)]
 pub(super) struct Edges {
     pub(super) studio: Option<Arc<Studio>>,
     callbacks: Vec<JsonLane>,
     calls: Arc<CallLane>,
+    gone: Vec<GoneLane>,
 }
 
 impl Edges {
@@ -53,7 +54,8 @@ impl Edges {
             let shared = (clock.clone(), Arc::clone(metrics));
             Arc::new(Studio::new(feeds, base_url, Arc::clone(rules), handle.clone(), shared))
         });
-        Ok(Self { studio, callbacks, calls: Arc::new(calls) })
+        let gone = gone_lanes(settings, handle)?;
+        Ok(Self { studio, callbacks, calls: Arc::new(calls), gone })
     }
 
     /// Starts the lanes.
@@ -62,14 +64,14 @@ impl Edges {
             tasks.spawn(lane.run(tasks.clone()));
         }
         tasks.spawn(self.calls.run(tasks.clone()));
+        for lane in self.gone {
+            tasks.spawn(lane.run(tasks.clone()));
+        }
     }
 }
 
 /// The lanes in which something waits, and which the settings do not have any more.
-///
-/// # Errors
-/// If the store cannot be read.
-pub(super) fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, String> {
+fn gone_lanes(settings: &Settings, handle: &Handle) -> Result<Vec<GoneLane>, String> {
     let waiting = handle.view().lanes().map_err(|fault| fault.to_string())?;
     let is_gone = |lane: &Lane| match lane {
         Lane::Sms | Lane::Call => false,

@@ -33,7 +33,6 @@ use crate::inbound::silence;
 use crate::inbound::sms::Webhooks;
 use crate::mapping::Choice;
 use crate::outbound::brake::Brake;
-use crate::outbound::gone::GoneLane;
 use crate::outbound::hl7::Hl7Lane;
 use crate::outbound::sms::{Backend, SmsLane};
 use crate::settings::{self, Settings};
@@ -42,7 +41,7 @@ use crate::sms::Secret;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::tls;
-use edges::{Edges, gone_lanes};
+use edges::Edges;
 use ports::{acceptor, bind, bind_listeners, live};
 use servers::{Faces, Rooms, Shared};
 
@@ -85,7 +84,6 @@ pub struct App {
     webhooks: Option<Arc<Webhooks>>,
     lanes: Vec<Hl7Lane>,
     edges: Edges,
-    gone: Vec<GoneLane>,
     servers: Vec<Rooms>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -169,7 +167,6 @@ impl App {
         let at = http.0.local_addr().unwrap_or(settings.http.listen);
         let edges = Edges::new(&settings, at, &rules, &handle, (&clock, &metrics));
         let edges = edges.map_err(Error::Setup)?;
-        let gone = gone_lanes(&settings, &handle).map_err(Error::Setup)?;
         let shared =
             Shared { handle: handle.clone(), clock: clock.clone(), metrics: Arc::clone(&metrics) };
         let servers = build_servers(&settings, &shared)?;
@@ -196,7 +193,6 @@ impl App {
             webhooks,
             lanes,
             edges,
-            gone,
             servers,
             metrics,
             health: Arc::new(Health::default()),
@@ -240,9 +236,6 @@ impl App {
         }
         let studio = self.edges.studio.clone();
         self.edges.start(&tasks);
-        for lane in self.gone {
-            tasks.spawn(lane.run(tasks.clone()));
-        }
         let mut faces = Faces::default();
         for rooms in self.servers {
             faces.start(rooms, &tasks);

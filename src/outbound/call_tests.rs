@@ -1,8 +1,10 @@
+//! Whom flows may ask, and what an answer is to them; the servers are on this machine.
+
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect};
+use axum::http::StatusCode;
+use axum::response::Redirect;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
@@ -15,7 +17,7 @@ fn hosts(list: &[&str]) -> BTreeSet<String> {
 #[test]
 fn only_listed_hosts_are_asked_and_by_https() {
     let list = hosts(&["api.example.org", "api.example.org:8443", "127.0.0.1:8000", "[::1]:8000"]);
-    let is_allowed = |text: &str| Url::parse(text).is_ok_and(|url| super::is_allowed(&url, &list));
+    let is_let_through = |text: &str| Url::parse(text).is_ok_and(|url| is_allowed(&url, &list));
     for good in [
         "https://api.example.org/a?b=c",
         "https://API.example.org:443/",
@@ -23,7 +25,7 @@ fn only_listed_hosts_are_asked_and_by_https() {
         "http://127.0.0.1:8000/a",
         "http://[::1]:8000/",
     ] {
-        assert!(is_allowed(good), "{good}");
+        assert!(is_let_through(good), "{good}");
     }
     for bad in [
         "http://api.example.org/",
@@ -39,17 +41,17 @@ fn only_listed_hosts_are_asked_and_by_https() {
         "file:///etc/passwd",
         "",
     ] {
-        assert!(!is_allowed(bad), "{bad}");
+        assert!(!is_let_through(bad), "{bad}");
     }
-    assert!(!super::is_allowed(&Url::parse("https://api.example.org/").unwrap(), &hosts(&[])));
+    assert!(!is_allowed(&Url::parse("https://api.example.org/").unwrap(), &hosts(&[])));
 }
 
 /// A server with an address for each case.
 async fn server() -> SocketAddr {
     let long = "x".repeat(BODY_MAX + 1);
-    let json = || async { ([(header::CONTENT_TYPE, "application/json")], "{\"a\":1}") };
+    let json = || async { ([(CONTENT_TYPE, "application/json")], "{\"a\":1}") };
     let echo = |kind: axum::http::HeaderMap, body: String| async move {
-        format!("{} {body}", kind[header::CONTENT_TYPE].to_str().unwrap())
+        format!("{} {body}", kind[CONTENT_TYPE].to_str().unwrap())
     };
     let router = Router::new()
         .route("/json", get(json))
@@ -58,7 +60,7 @@ async fn server() -> SocketAddr {
         .route("/moved", get(|| async { Redirect::temporary("https://evil.example/") }))
         .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .route("/gone", get(|| async { StatusCode::GONE }))
-        .route("/never", get(|| async { std::future::pending::<()>().await.into_response() }));
+        .route("/never", get(std::future::pending::<StatusCode>));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     Tasks::new().spawn(async move { axum::serve(socket, router).await.unwrap() });

@@ -1,3 +1,5 @@
+//! Sources and destinations of JSON, and how what is wrong with them is told.
+
 use std::path::Path;
 
 use super::*;

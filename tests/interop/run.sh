@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays the loop, over HL7 v2 and FHIR, every form of write-back, and the phones, with programs that
+# Plays the loop, over HL7 v2 and FHIR, every form of write-back, the phones and Studio, with programs that
 # nobody here wrote; installs them into FOLDER, or into a temporary one, in these versions.
 #
 # Usage: tests/interop/run.sh APPOINTD [FOLDER]
@@ -27,6 +27,7 @@ fi
 "$folder/venv/bin/python" "$here/loop.py" "$appointd" "$folder/node"
 "$folder/venv/bin/python" "$here/write_back.py" "$appointd"
 "$folder/venv/bin/python" "$here/phones.py" "$appointd"
+"$folder/venv/bin/python" "$here/studio.py" "$appointd"
 
 peer=$(realpath -m "$here/../../../shared/tools/fhir-peer/server.mjs")
 if [[ ! -e $peer ]]; then

@@ -1,3 +1,5 @@
+//! Every field of an event, right and wrong; and what callers hear.
+
 use chrono::NaiveDateTime;
 use proptest::prelude::*;
 use serde_json::json;

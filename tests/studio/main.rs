@@ -1,0 +1,8 @@
+//! An interface engine that was made for Studio posts here, with nothing changed but the address, and
+//! hears of patients' answers as before.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod callbacks;
+mod events;
+mod support;
