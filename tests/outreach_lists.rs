@@ -1,7 +1,11 @@
 //! Lists of campaigns: whatever a spreadsheet writes is read as meant or refused with a reason, each
 //! row is judged before anybody is texted, and a million rows pass through the memory of a few.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails fails its test"
+)]
 
 #[expect(dead_code, unused_imports, reason = "each suite uses a part of what is shared")]
 mod support;
@@ -32,9 +36,9 @@ fn charset(bytes: &[u8]) -> Charset {
 }
 
 /// Lines and recipients, or findings, of a list.
-type Read1 = (Vec<(u64, String)>, Vec<Finding>);
+type Judged = (Vec<(u64, String)>, Vec<Finding>);
 
-fn read(bytes: &[u8]) -> Result<Read1, Error> {
+fn read(bytes: &[u8]) -> Result<Judged, Error> {
     let mut list = List::open(bytes, charset(bytes))?;
     let mut examiner = Examiner::new(Region::US, Vec::new());
     let (mut recipients, mut findings) = (Vec::new(), Vec::new());

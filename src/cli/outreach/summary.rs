@@ -53,7 +53,7 @@ pub(super) fn progress(row: &Value) -> String {
 /// A campaign in full.
 pub(super) fn campaign(row: &Value, zone: Zone) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut add = |name: &str, value: String| lines.push(format!("{name:<12} {value}"));
+    let mut add = |name: &str, value: String| lines.push(format!("{name:<13} {value}"));
     add("Campaign", text(row, "/id").to_owned());
     add("Name", format!("{} (flow {})", text(row, "/name"), text(row, "/flow")));
     add("State", format!("{}, by {}", text(row, "/state"), text(row, "/by")));

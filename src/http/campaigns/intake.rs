@@ -398,7 +398,7 @@ async fn refuse_repetition(context: &Context, digest: &str) -> Result<(), Respon
     };
     let (id, state) = (&before.id, before.state.name());
     let detail = format!(
-        "the same list went through the same flow before, as campaign {id} ({state}): say again=true if it is meant"
+        "the same list went through the same flow before, as campaign {id} ({state}); if it is meant, say so:"
     );
     Err(problem(StatusCode::CONFLICT, &detail, Some("again")))
 }
