@@ -262,15 +262,7 @@ impl App {
             outreach: Arc::new(assemble::outreach(&self.settings, &self.rules)),
             clock: self.clock,
         };
-        let stop = tasks.stop_token();
-        let connections_max = self.settings.http.connections_max;
-        tasks.spawn(async move {
-            let router = http::router(context);
-            let served = http::serve(socket, acceptor, router, connections_max, stop).await;
-            if let Err(refusal) = served {
-                error!(error = %refusal, "The HTTP port has failed");
-            }
-        });
+        serve_http((socket, acceptor), context, self.settings.http.connections_max, &tasks);
         Ok(Running {
             tasks,
             engine_tasks,
@@ -419,6 +411,22 @@ impl Running {
             Ok(Err(_)) | Err(_) => Err(Error::Engine("it panicked".to_owned())),
         }
     }
+}
+
+fn serve_http(
+    (socket, acceptor): (TcpListener, Option<tls::Acceptor>),
+    context: Context,
+    connections_max: usize,
+    tasks: &Tasks,
+) {
+    let stop = tasks.stop_token();
+    tasks.spawn(async move {
+        let router = http::router(context);
+        let served = http::serve(socket, acceptor, router, connections_max, stop).await;
+        if let Err(refusal) = served {
+            error!(error = %refusal, "The HTTP port has failed");
+        }
+    });
 }
 
 /// Watches the feeds whose silence is worth an alert.

@@ -116,11 +116,12 @@ impl Iterator for Recipients {
     type Item = Result<Session, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 && !self.is_over {
-            if let Err(refusal) = self.turn() {
-                self.is_over = true;
-                return Some(Err(refusal));
-            }
+        if self.page.len() == 0
+            && !self.is_over
+            && let Err(refusal) = self.turn()
+        {
+            self.is_over = true;
+            return Some(Err(refusal));
         }
         let (_, row) = self.page.next()?;
         Some(rows::decode(Table::Session, &row.value).map_err(Error::from))

@@ -79,6 +79,17 @@ pub enum Error {
     Read(io::ErrorKind),
 }
 
+impl Error {
+    fn of(refusal: csv::Error, line: u64) -> Self {
+        let csv::ErrorKind::Io(refusal) = refusal.into_kind() else {
+            // Nothing else can go wrong with flexible records of valid text.
+            return Self::Read(io::ErrorKind::InvalidData);
+        };
+        let is_endless = refusal.get_ref().is_some_and(|cause| cause.is::<Endless>());
+        if is_endless { Self::EndlessRow { line } } else { Self::Read(refusal.kind()) }
+    }
+}
+
 /// A list that is being read.
 pub struct List<R> {
     reader: csv::Reader<Bounded<Text<R>>>,
@@ -118,7 +129,8 @@ impl<R: Read> List<R> {
     pub fn open(source: R, charset: Charset) -> Result<Self, Error> {
         let mut text = Decoded::new(source, charset);
         let mut sample = Vec::new();
-        let _count = text.by_ref().take(SAMPLE_BYTES).read_to_end(&mut sample).map_err(read)?;
+        let read = text.by_ref().take(SAMPLE_BYTES).read_to_end(&mut sample);
+        let _count = read.map_err(|refusal| Error::Read(refusal.kind()))?;
         let told = told_delimiter(&mut sample);
         let delimiter = told.unwrap_or_else(|| header::delimiter(&sample, SAMPLE_RECORDS));
         let source = Bounded { source: Cursor::new(sample).chain(text), left: 0 };
@@ -176,18 +188,8 @@ impl<R: Read> List<R> {
     fn advance(&mut self) -> Result<bool, Error> {
         let before = self.reader.position().line() + self.skipped;
         self.reader.get_mut().left = ROW_BYTES_MAX + AHEAD_BYTES;
-        let is_there = self.reader.read_record(&mut self.record).map_err(|refusal| {
-            match refusal.into_kind() {
-                csv::ErrorKind::Io(refusal)
-                    if refusal.get_ref().is_some_and(|r| r.is::<Endless>()) =>
-                {
-                    Error::EndlessRow { line: before }
-                }
-                csv::ErrorKind::Io(refusal) => read(refusal),
-                // Nothing else can go wrong with flexible records of valid text.
-                _ => Error::Read(io::ErrorKind::InvalidData),
-            }
-        })?;
+        let read = self.reader.read_record(&mut self.record);
+        let is_there = read.map_err(|refusal| Error::of(refusal, before))?;
         // Blank lines before a record are passed over with it: its line is told by where it ends.
         let within: usize = self.record.iter().map(lines_within).sum();
         let after = self.reader.position().line() + self.skipped;
@@ -199,11 +201,6 @@ impl<R: Read> List<R> {
 
 fn lines_within(cell: &str) -> usize {
     memchr::memchr_iter(b'\n', cell.as_bytes()).count()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "is mapped over errors")]
-fn read(refusal: io::Error) -> Error {
-    Error::Read(refusal.kind())
 }
 
 /// The separator that a line `sep=;` before the header names, as one spreadsheet writes it for

@@ -69,30 +69,23 @@ pub fn preview<R: Read>(
     while let Some(row) = list.next_row()? {
         let line = row.line;
         let (recipient, mut findings) = examiner.examine(row);
-        let mut is_sound = recipient.is_some();
-        if let Some(recipient) = recipient {
+        if let Some(recipient) = &recipient {
             let standing = (around.standing)(&recipient.phone);
-            if let Some(problem) = quoted(&mut quoter, &recipient, standing) {
-                is_sound &= !problem.is_fault();
-                findings.push(Finding { line, column: None, problem });
-            }
+            let problem = quoted(&mut quoter, recipient, standing);
+            findings.extend(problem.map(|problem| Finding { line, column: None, problem }));
         }
         findings.iter().for_each(&mut *around.found);
-        survey.count(is_sound, &findings);
+        survey.count(recipient.is_some(), &findings);
     }
     Ok(Preview { survey, quote: quoter.finish() })
 }
 
 fn quoted(quoter: &mut Quoter<'_>, recipient: &Recipient, standing: Standing) -> Option<Problem> {
-    // A text that is too long is a fault of the row whether or not it would go out.
     let refused = match standing {
         Standing::Free => return quoter.add(recipient),
         Standing::OptedOut => Problem::OptedOut,
         Standing::BadNumber => Problem::BadNumber,
     };
-    if let Some(too_long) = quoter.too_long(recipient) {
-        return Some(too_long);
-    }
     quoter.leave_out();
     Some(refused)
 }
@@ -104,25 +97,24 @@ fn needs(program: &Program) -> Vec<String> {
 
 /// The recipients of a list that was looked over: rows with a fault are left out.
 #[derive(Debug)]
-pub struct Recipients<'a, R> {
+pub struct Recipients<R> {
     list: List<R>,
     examiner: Examiner,
-    quoter: Quoter<'a>,
 }
 
-impl<'a, R: Read> Recipients<'a, R> {
+impl<R: Read> Recipients<R> {
     /// Begins at the first row.
     ///
     /// # Errors
     /// As [`preview`].
     pub fn open(
         (source, charset): (R, Charset),
-        terms: Terms<'a>,
+        program: &Program,
         region: Region,
     ) -> Result<Self, Error> {
         let list = List::open(source, charset)?;
-        let examiner = Examiner::new(region, needs(terms.program));
-        Ok(Self { list, examiner, quoter: Quoter::new(terms) })
+        let examiner = Examiner::new(region, needs(program));
+        Ok(Self { list, examiner })
     }
 
     /// The next recipients, at most so many; none at the end.
@@ -133,8 +125,7 @@ impl<'a, R: Read> Recipients<'a, R> {
         let mut found = Vec::with_capacity(max);
         while found.len() < max {
             let Some(row) = self.list.next_row()? else { break };
-            let (recipient, _) = self.examiner.examine(row);
-            found.extend(recipient.filter(|known| self.quoter.too_long(known).is_none()));
+            found.extend(self.examiner.examine(row).0);
         }
         Ok(found)
     }

@@ -12,7 +12,6 @@ use crate::core::campaign::Recipient;
 use crate::core::flow::{Act, Happened, Program, Run, Trigger, TriggerKind, Wait, step};
 use crate::core::hours::Hours;
 use crate::core::local_time::LocalTime;
-use crate::core::message::TEXT_CHARS_MAX;
 use crate::core::message::segments::{Encoding, Segments, fold_to_gsm};
 use crate::core::outreach::surroundings;
 use crate::core::rules::Rules;
@@ -88,22 +87,20 @@ impl<'a> Quoter<'a> {
         Self { terms, quote: Quote::default(), first: None, longest: None, foreign: None }
     }
 
-    /// Says if a recipient's first text is longer than a text may be.
-    #[must_use]
-    pub fn too_long(&self, recipient: &Recipient) -> Option<Problem> {
-        too_long(self.first_text(recipient)?.expose())
-    }
-
-    /// Adds a recipient who may be texted; says if the text could not go out.
+    /// Adds a recipient who may be texted; says if nothing would be.
     pub fn add(&mut self, recipient: &Recipient) -> Option<Problem> {
-        let first = self.first_text(recipient);
-        let refused = first.as_ref().and_then(|body| too_long(body.expose()));
-        if refused.is_some() {
-            return refused;
-        }
+        let Terms { program, rules, now, .. } = self.terms;
+        let around = surroundings(rules, now);
+        let stepped = step(program, &begun(rules, recipient), &Happened::Begun, around);
         let quote = &mut self.quote;
         quote.recipients += 1;
-        let body = first?;
+        let body = match (stepped.act, stepped.run.wait) {
+            (Some(Act::Text { body, .. }), _) => body,
+            (None, Wait::End(_)) => return Some(Problem::NoText),
+            // What comes then depends on what others answer.
+            (Some(Act::Call(_)) | None, _) => return None,
+        };
+        let body = Phi::new(fold_to_gsm(body.expose()).into_owned());
         let segments = Segments::of(body.expose());
         let count = u64::try_from(segments.count).unwrap_or(u64::MAX);
         quote.texts += 1;
@@ -135,29 +132,6 @@ impl<'a> Quoter<'a> {
         self.quote
     }
 
-    fn first_text(&self, recipient: &Recipient) -> Option<Phi<String>> {
-        let Terms { program, rules, now, .. } = self.terms;
-        let around = surroundings(rules, now);
-        let run = Run {
-            trigger: Trigger {
-                kind: TriggerKind::Request,
-                to: recipient.phone.as_str().to_owned(),
-                from: rules.outreach.sender.clone(),
-                data: recipient.data.clone(),
-                sid: String::new(),
-                language: recipient.language.clone(),
-            },
-            frames: Vec::new(),
-            wait: Wait::Start,
-            answers: Vec::new(),
-            acts: 0,
-        };
-        match step(program, &run, &Happened::Begun, around).act? {
-            Act::Text { body, .. } => Some(Phi::new(fold_to_gsm(body.expose()).into_owned())),
-            Act::Call(_) => None,
-        }
-    }
-
     /// Keeps the first text, the longest, and the first in another language.
     fn show(&mut self, sample: Sample) {
         let Some(first) = &self.first else {
@@ -175,9 +149,17 @@ impl<'a> Quoter<'a> {
     }
 }
 
-fn too_long(body: &str) -> Option<Problem> {
-    let chars = body.chars().count();
-    (chars > TEXT_CHARS_MAX).then_some(Problem::TextTooLong(chars))
+/// A recipient's way through the flow before its first step.
+fn begun(rules: &Rules, recipient: &Recipient) -> Run {
+    let trigger = Trigger {
+        kind: TriggerKind::Request,
+        to: recipient.phone.as_str().to_owned(),
+        from: rules.outreach.sender.clone(),
+        data: recipient.data.clone(),
+        sid: String::new(),
+        language: recipient.language.clone(),
+    };
+    Run { trigger, frames: Vec::new(), wait: Wait::Start, answers: Vec::new(), acts: 0 }
 }
 
 /// When so many minutes of the hours for texts have passed.

@@ -70,15 +70,17 @@ pub enum Problem {
     /// A value that a text uses is not there.
     #[error("is empty, and the flow's texts use it")]
     Missing,
-    /// The first text is longer than a text may be.
-    #[error("the first text would have {0} characters; at most {TEXT_CHARS_MAX} can be sent")]
-    TextTooLong(usize),
     /// The phone is opted out.
     #[error("has opted out of texts: is not texted")]
     OptedOut,
     /// The carrier says that the number cannot be texted.
     #[error("cannot be texted, as the carrier said before: is not texted")]
     BadNumber,
+    /// The flow ends without a text.
+    #[error(
+        "gets no text: the flow ends at once, or its text would be empty or over {TEXT_CHARS_MAX} characters"
+    )]
+    NoText,
     /// The language is none that is known.
     #[error("is no language that is known: the practice's is taken")]
     Language,
@@ -99,9 +101,9 @@ impl Problem {
             Self::SamePatient(_) => "same_patient",
             Self::NoPatient => "no_patient",
             Self::Missing => "missing_value",
-            Self::TextTooLong(_) => "text_too_long",
             Self::OptedOut => "opted_out",
             Self::BadNumber => "bad_number",
+            Self::NoText => "no_text",
             Self::Language => "language",
         }
     }
@@ -109,7 +111,7 @@ impl Problem {
     /// Whether it keeps the row out.
     #[must_use]
     pub const fn is_fault(self) -> bool {
-        !matches!(self, Self::OptedOut | Self::BadNumber | Self::Language)
+        !matches!(self, Self::OptedOut | Self::BadNumber | Self::NoText | Self::Language)
     }
 }
 

@@ -209,7 +209,7 @@ impl Player<'_> {
     }
 
     /// Asks for the answer of a web server.
-    fn answer(&mut self, call: &Call) -> Option<Happened> {
+    fn answer(&self, call: &Call) -> Option<Happened> {
         let method = match call.method {
             Method::Get => "GET",
             Method::Post => "POST",

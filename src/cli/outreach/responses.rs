@@ -117,7 +117,7 @@ fn to_file(settings: &Settings, arguments: &Arguments, path: &Path) -> Result<()
     let refused =
         |why: &dyn std::fmt::Display| Failure::Failed(format!("{}: {why}", path.display()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder.unwrap_or_else(|| Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(|why| refused(&why))?;
     let mut file = io::BufWriter::new(file);
     fill(settings, arguments, &mut file)?;

@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// The flow, by name
     #[arg(long)]
     flow: String,
-    /// The list: a header with patient_id, patient_first_name and patient_phone, and any other columns
+    /// The list: a header with `patient_id`, `patient_first_name` and `patient_phone`, and any other columns
     #[arg(long, value_name = "FILE")]
     csv: PathBuf,
     /// The campaign's name; by default the flow's
@@ -136,6 +136,13 @@ async fn by_daemon(
     file: File,
     settings: &Settings,
 ) -> Result<(), Failure> {
+    // Said before a long list is on its way.
+    let flows = client.get("/flows", &()).await?;
+    let names = |row: &Value| row.get("name").and_then(Value::as_str).map(str::to_owned);
+    let known: Vec<String> = out::list(flows).iter().filter_map(names).collect();
+    if !known.contains(&arguments.flow) {
+        return Err(no_flow(&arguments.flow, known.iter().map(String::as_str)));
+    }
     let length = file.metadata().map_or(0, |meta| meta.len());
     let mut bar = Bar::new("Sending the list", Unit::Bytes, 0);
     let told = move |sent| {
@@ -171,6 +178,11 @@ async fn by_daemon(
         summary::campaign(&row, zone).iter().for_each(|line| out::say(line));
     }
     Ok(())
+}
+
+fn no_flow<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    Failure::Failed(format!("there is no flow {name}; there are: {}", known.join(", ")))
 }
 
 fn shown(path: &Path) -> String {
@@ -222,10 +234,8 @@ fn rehearse(
     let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
     let rules = &settings.rules;
     let flows = &rules.outreach.flows;
-    let program = flows.get(&arguments.flow).ok_or_else(|| {
-        let known: Vec<&str> = flows.keys().map(String::as_str).collect();
-        failed(&format!("there is no flow {}; there are: {}", arguments.flow, known.join(", ")))
-    })?;
+    let known = flows.keys().map(String::as_str);
+    let program = flows.get(&arguments.flow).ok_or_else(|| no_flow(&arguments.flow, known))?;
     let mut scout = Scout::default();
     let mut piece = vec![0; PIECE_BYTES];
     loop {

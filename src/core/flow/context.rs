@@ -53,8 +53,8 @@ fn message(run: &Run) -> Value {
 /// What a calling flow handed over.
 fn parent(run: &Run) -> Value {
     let of_frame = run.frames.last().and_then(|frame| frame.data.as_ref());
-    let called =
-        of_frame.or((run.trigger.kind == TriggerKind::Parent).then_some(&run.trigger.data));
+    let is_called = run.trigger.kind == TriggerKind::Parent;
+    let called = of_frame.or_else(|| is_called.then_some(&run.trigger.data));
     match called {
         Some(parameters) => json!({ "parameters": parameters.expose() }),
         None => json!({}),

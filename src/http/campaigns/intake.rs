@@ -427,11 +427,11 @@ async fn load(
     id: &CampaignId,
     (spool, list): (Arc<File>, Scouted),
 ) -> Result<(), Response> {
-    let (means, region) = (Arc::clone(&context.outreach), context.region);
+    let region = context.region;
     let (sender, mut portions) = mpsc::channel::<Vec<Recipient>>(PORTIONS_MAX);
     let reading = tokio::task::spawn_blocking(move || -> Result<(), Failure> {
-        let terms = plan.terms(means.segments_per_second);
-        let mut rows = Recipients::open((rewound(&spool)?, list.charset), terms, region)?;
+        let source = (rewound(&spool)?, list.charset);
+        let mut rows = Recipients::open(source, &plan.program, region)?;
         loop {
             let portion = rows.next(ADDED_MAX)?;
             if portion.is_empty() || sender.blocking_send(portion).is_err() {

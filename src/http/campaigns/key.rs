@@ -26,7 +26,7 @@ pub fn key(folder: Option<&Path>) -> io::Result<Key> {
         Err(refusal) if refusal.kind() == io::ErrorKind::NotFound => {
             getrandom::fill(&mut bytes).map_err(|_| io::ErrorKind::Unsupported)?;
             // Whole or not at all: a key cut short would be another at the next start.
-            let folder = path.parent().unwrap_or(Path::new("."));
+            let folder = path.parent().unwrap_or_else(|| Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&bytes)?;
             file.as_file().sync_all()?;

@@ -50,8 +50,8 @@ impl Choice {
     /// # Errors
     /// The part that cannot be read, and why.
     pub fn read(&self) -> Result<(Wanted, Format), (&'static str, &'static str)> {
-        let layout = self.layout.as_deref().map_or(Some(Layout::default()), Layout::parse);
-        let format = self.format.as_deref().map_or(Some(Format::default()), Format::parse);
+        let layout = self.layout.as_deref().map_or_else(|| Some(Layout::default()), Layout::parse);
+        let format = self.format.as_deref().map_or_else(|| Some(Format::default()), Format::parse);
         let layout = layout.ok_or(("layout", "write column or row"))?;
         let format = format.ok_or(("format", "write csv, json or xlsx"))?;
         let keep = self.keep.as_deref().unwrap_or_default().split(',').map(str::trim);

@@ -155,7 +155,9 @@ pub(super) fn read(name: &str, text: &str, tools: Option<&Tools>) -> Imported {
         Report { name, page, tools, state: None, faults: Vec::new(), warnings: Vec::new() };
     secrets::look(&mut report, root);
     let flow = envelope(&mut report, root);
-    let Report { faults, warnings, .. } = report;
+    let Report { mut faults, mut warnings, .. } = report;
+    faults.sort_by_key(|fault| fault.line);
+    warnings.sort_by_key(|warning| warning.line);
     Imported { flow: flow.filter(|_| faults.is_empty()), faults, warnings }
 }
 
@@ -270,13 +272,14 @@ fn initial(report: &mut Report<'_>, flow: &Object<'_>, states: &States<'_>) -> O
     let triggers = states.iter().filter(|(_, (state, _))| state.widget.kind() == "trigger");
     let triggers: Vec<(String, Node<'_>)> =
         triggers.map(|(name, (_, node))| (name.clone(), *node)).collect();
+    if !triggers.iter().any(|(name, _)| *name == initial) {
+        let problem = format!("initial_state {} is no trigger of the flow", shown(&initial));
+        report.fault(at, problem);
+        return Some(initial);
+    }
     for (name, node) in triggers.iter().filter(|(name, _)| *name != initial) {
         let problem = format!("{} is a second trigger: remove it", shown(name));
         report.fault(*node, problem);
-    }
-    if !triggers.iter().any(|(name, _)| *name == initial) && report.faults.is_empty() {
-        let problem = format!("initial_state {} is no trigger of the flow", shown(&initial));
-        report.fault(at, problem);
     }
     Some(initial)
 }

@@ -148,14 +148,14 @@ pub(in crate::core::flow) fn pattern(text: &str) -> Result<Regex, String> {
     let text = text.trim();
     // By itself first: `a)|(b` is none, though it would be one within the group.
     let built = build(text).and_then(|_| build(&format!(r"\A(?:{text})\z")));
-    built.map_err(|fault| match fault {
-        regex::Error::CompiledTooBig(_) => "it is too large: write a shorter one".to_owned(),
-        // The last line says what is wrong; those before draw the pattern.
-        other => {
-            let text = other.to_string();
-            let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("{last} (there are no look-arounds and back-references)")
+    built.map_err(|fault| {
+        if matches!(fault, regex::Error::CompiledTooBig(_)) {
+            return "it is too large: write a shorter one".to_owned();
         }
+        // The last line says what is wrong; those before draw the pattern.
+        let text = fault.to_string();
+        let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("{last} (there are no look-arounds and back-references)")
     })
 }
 

@@ -40,7 +40,7 @@ pub(super) fn widget(
         }
         "set-variables" => Some(Widget::Set(variables(report, properties))),
         "make-http-request" => request(report, properties).map(Box::new).map(Widget::Http),
-        "run-function" => function(report, name, properties).map(Widget::Function),
+        "run-function" => Some(Widget::Function(function(report, name, properties))),
         "run-subflow" => subflow(report, properties).map(Widget::Subflow),
         unknown => {
             let kinds = || EVENTS.iter().map(|(kind, _)| *kind);
@@ -199,7 +199,7 @@ fn host(report: &mut Report<'_>, at: Node<'_>, url: &str) {
     }
 }
 
-fn function(report: &mut Report<'_>, state: &str, properties: &Object<'_>) -> Option<FunctionCall> {
+fn function(report: &mut Report<'_>, state: &str, properties: &Object<'_>) -> FunctionCall {
     let url = properties.filled("url").unwrap_or_default();
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let segment = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -216,7 +216,7 @@ fn function(report: &mut Report<'_>, state: &str, properties: &Object<'_>) -> Op
         );
         report.fault(properties.at("url"), problem);
     }
-    Some(FunctionCall { names, parameters: parameters(report, properties) })
+    FunctionCall { names, parameters: parameters(report, properties) }
 }
 
 fn subflow(report: &mut Report<'_>, properties: &Object<'_>) -> Option<SubflowCall> {

@@ -60,7 +60,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes past blanks and a sign, or faults.
-    pub(super) fn expect(&mut self, sign: &str, what: &'static str) -> Result<(), Fault> {
+    pub(super) fn require(&mut self, sign: &str, what: &'static str) -> Result<(), Fault> {
         self.skip_blank();
         if self.eat(sign) { Ok(()) } else { Err(self.fault(Cause::Expected(what))) }
     }

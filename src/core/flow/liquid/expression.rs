@@ -207,11 +207,11 @@ fn name(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
 
 /// Reads `(1..5)`.
 fn range(cursor: &mut Cursor<'_>, depth: usize) -> Result<Operand, Fault> {
-    cursor.expect("(", "\"(\"")?;
+    cursor.require("(", "\"(\"")?;
     let first = operand(cursor, depth + 1)?;
-    cursor.expect("..", "\"..\"")?;
+    cursor.require("..", "\"..\"")?;
     let last = operand(cursor, depth + 1)?;
-    cursor.expect(")", "\")\"")?;
+    cursor.require(")", "\")\"")?;
     Ok(Operand::Range(Box::new(first), Box::new(last)))
 }
 
@@ -233,9 +233,9 @@ fn segments(cursor: &mut Cursor<'_>, depth: usize) -> Result<Vec<Segment>, Fault
 
 /// Reads `[0]`, `["name"]` or `[path]`.
 fn key(cursor: &mut Cursor<'_>, depth: usize) -> Result<Segment, Fault> {
-    cursor.expect("[", "\"[\"")?;
+    cursor.require("[", "\"[\"")?;
     let operand = operand(cursor, depth + 1)?;
-    cursor.expect("]", "\"]\"")?;
+    cursor.require("]", "\"]\"")?;
     if let Operand::Literal(Json::Number(number)) = &operand
         && let Some(index) = number.as_i64()
     {

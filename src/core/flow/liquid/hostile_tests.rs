@@ -120,6 +120,7 @@ fn every_rendering_ends() {
     let scope = json!({
         "text": "0123456789".repeat(1_000),
         "list": (0..1_000).collect::<Vec<_>>(),
+        "digits": "1".repeat(1_000_000),
         "rows": vec![json!({"a": "b".repeat(100)}); 1_000],
     });
     let in_loops = |body: &str| {
@@ -149,6 +150,11 @@ fn every_rendering_ends() {
         in_loops("{% assign x = 'now' | date: '%60000N' %}"),
         in_loops("{% assign x = 'now' | date: '%c%c%c%c%c%c%c%c%c%c%c%c' %}"),
         in_loops("{% increment i %}"),
+        in_loops("{% if digits == blank or digits > digits %}{% endif %}"),
+        in_loops(
+            "{% assign x = digits.size %}{% assign x = digits | size %}{% assign x = digits[1] %}",
+        ),
+        in_loops("{% assign x = digits | plus: 1 %}{% assign x = digits | date: '%Y' %}"),
     ] {
         assert!(rendered(&template, &scope).is_err(), "{template}");
     }

@@ -7,6 +7,9 @@ use serde_json::{Number, Value as Json};
 /// Whole numbers up to here have no neighbour that a float takes for them.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// The longest text that is read as a number; what is longer is none, like all else that is no number.
+const TEXT_BYTES_MAX: usize = 1_024;
+
 /// Floats from here on are written with an exponent.
 const PLAIN_EXPONENT_MAX: i32 = 21;
 
@@ -40,6 +43,9 @@ pub(super) fn of(number: &Number) -> f64 {
 
 /// The number that a text is, and 0 for a blank one; none if it is no number.
 pub(super) fn parse(text: &str) -> Option<f64> {
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
     let text = text.trim();
     if text.is_empty() {
         return Some(0.0);

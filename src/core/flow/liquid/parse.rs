@@ -43,7 +43,7 @@ impl Tag<'_> {
     }
 
     /// Faults if anything follows the name.
-    fn expect_bare(mut self) -> Result<(), Fault> {
+    fn require_bare(mut self) -> Result<(), Fault> {
         self.arguments.finish()
     }
 }
@@ -81,19 +81,19 @@ impl<'t> Parser<'t> {
         let node = match tag.name {
             "assign" => {
                 let name = variable(cursor)?;
-                cursor.expect("=", "\"=\"")?;
+                cursor.require("=", "\"=\"")?;
                 Node::Assign { name, value: filtered(cursor)? }
             }
             "increment" | "decrement" => {
                 let way = if tag.name == "increment" { Way::Up } else { Way::Down };
                 let name = variable(cursor)?;
-                tag.expect_bare()?;
+                tag.require_bare()?;
                 Node::Count { name, way }
             }
             "cycle" => cycle(cursor)?,
             "break" | "continue" => {
                 let node = if tag.name == "break" { Node::Break } else { Node::Continue };
-                tag.expect_bare()?;
+                tag.require_bare()?;
                 node
             }
             "comment" => return self.comment(&tag).map(|()| None),
@@ -150,9 +150,9 @@ impl<'t> Parser<'t> {
             match next.name {
                 "elsif" | "else" if is_over => return Err(next.after_else()),
                 "elsif" => test = Some((filtered(&mut next.arguments)?, true)),
-                "else" => next.expect_bare()?,
+                "else" => next.require_bare()?,
                 name if name.strip_prefix("end") == Some(block) => {
-                    next.expect_bare()?;
+                    next.require_bare()?;
                     let otherwise = otherwise.unwrap_or_default();
                     return Ok(Node::If { branches, otherwise });
                 }
@@ -178,13 +178,13 @@ impl<'t> Parser<'t> {
                     arms.push(Arm { values, body });
                 }
                 "else" => {
-                    next.expect_bare()?;
+                    next.require_bare()?;
                     let mut body = Vec::new();
                     next = self.part(&start, "case", &mut body)?;
                     otherwise = Some(body);
                 }
                 "endcase" => {
-                    next.expect_bare()?;
+                    next.require_bare()?;
                     let otherwise = otherwise.unwrap_or_default();
                     return Ok(Node::Case { subject, arms, otherwise });
                 }
@@ -198,11 +198,11 @@ impl<'t> Parser<'t> {
         let mut node = head(&mut tag.arguments)?;
         let mut end = self.part(&start, "for", &mut node.body)?;
         if end.name == "else" {
-            end.expect_bare()?;
+            end.require_bare()?;
             end = self.part(&start, "for", &mut node.otherwise)?;
         }
         match end.name {
-            "endfor" => end.expect_bare().map(|()| Node::For(Box::new(node))),
+            "endfor" => end.require_bare().map(|()| Node::For(Box::new(node))),
             "else" => Err(end.after_else()),
             _ => Err(end.misplaced()),
         }
@@ -214,13 +214,13 @@ impl<'t> Parser<'t> {
             Some(name) => name,
             None => variable(&mut tag.arguments)?,
         };
-        tag.expect_bare()?;
+        tag.require_bare()?;
         let mut body = Vec::new();
         let end = self.part(&start, "capture", &mut body)?;
         if end.name != "endcapture" {
             return Err(end.misplaced());
         }
-        end.expect_bare()?;
+        end.require_bare()?;
         Ok(Node::Capture { name, body })
     }
 
@@ -288,7 +288,7 @@ fn head(cursor: &mut Cursor<'_>) -> Result<For, Fault> {
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<super::node::Operand, Fault> {
-    cursor.expect(":", "\":\"")?;
+    cursor.require(":", "\":\"")?;
     cursor.skip_blank();
     // Going on where another loop ended is a way of paging, which no text needs.
     if cursor.peek_word() == Some("continue") {

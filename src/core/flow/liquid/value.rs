@@ -75,6 +75,9 @@ impl<'a> Value<'a> {
     /// What stands under a key.
     pub(super) fn get(&self, key: &Key<'_>, fuel: &mut Fuel) -> Result<Self, OutOfFuel> {
         fuel.step()?;
+        if let Json::String(text) = self.json() {
+            fuel.bytes(text.len())?;
+        }
         match self {
             Self::Seen(json) => Ok(match find(json, key) {
                 Found::Part(part) => Self::Seen(part),
@@ -126,7 +129,9 @@ impl<'a> Value<'a> {
         fuel: &mut Fuel,
     ) -> Result<bool, OutOfFuel> {
         fuel.step()?;
-        let by_order = |wanted: fn(Ordering) -> bool| Ok(self.order(other).is_some_and(wanted));
+        let mut by_order = |wanted: fn(Ordering) -> bool| {
+            self.order(other, fuel).map(|order| order.is_some_and(wanted))
+        };
         match operator {
             Operator::Equal => self.equals(other, fuel),
             Operator::NotEqual => self.equals(other, fuel).map(|is_equal| !is_equal),
@@ -144,8 +149,8 @@ impl<'a> Value<'a> {
             (Self::Empty | Self::Blank, Self::Empty | Self::Blank) => Ok(false),
             (Self::Empty, Self::Seen(_) | Self::Made(_)) => Ok(is_empty(other.json())),
             (Self::Seen(_) | Self::Made(_), Self::Empty) => Ok(is_empty(self.json())),
-            (Self::Blank, Self::Seen(_) | Self::Made(_)) => Ok(is_blank(other.json())),
-            (Self::Seen(_) | Self::Made(_), Self::Blank) => Ok(is_blank(self.json())),
+            (Self::Blank, Self::Seen(_) | Self::Made(_)) => is_blank(other.json(), fuel),
+            (Self::Seen(_) | Self::Made(_), Self::Blank) => is_blank(self.json(), fuel),
             (Self::Seen(_) | Self::Made(_), Self::Seen(_) | Self::Made(_)) => {
                 are_equal(self.json(), other.json(), fuel, 0)
             }
@@ -153,15 +158,20 @@ impl<'a> Value<'a> {
     }
 
     /// The order of two values; none of nil, and none of what is no number against a number.
-    fn order(&self, other: &Self) -> Option<Ordering> {
+    fn order(&self, other: &Self, fuel: &mut Fuel) -> Result<Option<Ordering>, OutOfFuel> {
         let (Self::Seen(_) | Self::Made(_), Self::Seen(_) | Self::Made(_)) = (self, other) else {
-            return None;
+            return Ok(None);
         };
-        match (self.json(), other.json()) {
+        Ok(match (self.json(), other.json()) {
             (Json::Null, _) | (_, Json::Null) => None,
-            (Json::String(left), Json::String(right)) => Some(number::compare_texts(left, right)),
-            (left, right) => number_of(left)?.partial_cmp(&number_of(right)?),
-        }
+            (Json::String(left), Json::String(right)) => {
+                fuel.bytes(left.len().min(right.len()))?;
+                Some(number::compare_texts(left, right))
+            }
+            (left, right) => number_of(left)
+                .zip(number_of(right))
+                .and_then(|(left, right)| left.partial_cmp(&right)),
+        })
     }
 
     fn contains(&self, part: &Self, fuel: &mut Fuel) -> Result<bool, OutOfFuel> {
@@ -373,12 +383,15 @@ fn is_empty(json: &Json) -> bool {
     }
 }
 
-fn is_blank(json: &Json) -> bool {
-    match json {
+fn is_blank(json: &Json, fuel: &mut Fuel) -> Result<bool, OutOfFuel> {
+    Ok(match json {
         Json::Null | Json::Bool(false) => true,
-        Json::String(text) => text.chars().all(is_space),
+        Json::String(text) => {
+            fuel.bytes(text.len())?;
+            text.chars().all(is_space)
+        }
         Json::Bool(true) | Json::Number(_) | Json::Array(_) | Json::Object(_) => is_empty(json),
-    }
+    })
 }
 
 /// White space of JavaScript's `trim`.

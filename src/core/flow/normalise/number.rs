@@ -163,7 +163,7 @@ fn sign(c: char, before: Option<char>, after: Option<char>, into: &mut Vec<Piece
 fn digits(rest: &[char]) -> Option<(i64, usize)> {
     let whole: String = rest.iter().take_while(|c| c.is_ascii_digit()).collect();
     let mut length = whole.len();
-    let mut number = whole.clone();
+    let mut number = whole;
     if let [mark @ ('.' | ','), first, ..] = rest.get(length..).unwrap_or_default()
         && first.is_ascii_digit()
     {

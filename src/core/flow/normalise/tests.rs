@@ -1,25 +1,25 @@
 //! What replies are read as, row by row; half of the rows are traps.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::core::reply::WordsFile;
 
-fn words() -> BTreeMap<String, Words> {
+static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
     let read = |text| Words::from(toml::from_str::<WordsFile>(text).unwrap());
     let en = read(include_str!("../../../../conf/replies/en.toml"));
     let es = read(include_str!("../../../../conf/replies/es.toml"));
     [("en".to_owned(), en), ("es".to_owned(), es)].into()
-}
+});
 
 const SCALE: Expect = Expect::Number { min: 0, max: 10 };
 
 fn check(expect: &Expect, rows: &[(&str, &str, Option<&str>)]) {
-    let words = words();
     let mut wrong = Vec::new();
     for (language, text, expected) in rows {
         let language = Some(*language).filter(|tag| !tag.is_empty());
-        let read = read_as(expect, text, language, &words);
+        let read = read_as(expect, text, language, &WORDS);
         if read.as_deref() != *expected {
             wrong.push(format!("{language:?} {text:?}: {read:?}, not {expected:?}"));
         }
@@ -335,5 +335,5 @@ fn one_of_some_words() {
 #[test]
 fn a_novel_is_not_read() {
     let long = format!("yes{}", " please".repeat(40));
-    assert_eq!(read_as(&Expect::YesNo, &long, None, &words()), None);
+    assert_eq!(read_as(&Expect::YesNo, &long, None, &WORDS), None);
 }

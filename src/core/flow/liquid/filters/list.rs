@@ -40,6 +40,9 @@ impl List {
     ) -> Result<Value<'a>, OutOfFuel> {
         let items = value.items();
         fuel.elements(items.len())?;
+        if let Json::String(text) = value.json() {
+            fuel.bytes(text.len())?;
+        }
         let made = match self {
             Self::First => return end(&value, Ordering::Less, fuel),
             Self::Last => return end(&value, Ordering::Greater, fuel),

@@ -4,6 +4,8 @@ mod list;
 mod math;
 mod text;
 
+use serde_json::Value as Json;
+
 use list::List;
 use math::Math;
 use text::Text;
@@ -166,7 +168,6 @@ pub(super) fn apply<'a>(
 
 /// Nil, false, and texts and lists without content give way to the argument.
 fn default<'a>(value: Value<'a>, arguments: &Arguments<'a>) -> Value<'a> {
-    use serde_json::Value as Json;
     let allows_false = arguments.named.as_ref().is_some_and(Value::is_true);
     let is_missing = match value.json() {
         Json::Null => true,
@@ -183,6 +184,9 @@ fn date<'a>(
     value: Value<'a>,
     arguments: &Arguments<'a>,
 ) -> Result<Value<'a>, OutOfFuel> {
+    if let Json::String(text) = value.json() {
+        renderer.fuel.bytes(text.len())?;
+    }
     let zone = arguments.named.as_ref().or_else(|| arguments.given(1));
     let zone = zone.map_or(dates::Zone::Named(renderer.zone), |zone| {
         dates::Zone::of(zone.json(), renderer.zone)
