@@ -122,7 +122,8 @@ fn without_answer(code: &str) -> Failure {
 /// may pass with a server that is out of order.
 async fn judge(response: Response) -> Called {
     let status = response.status().as_u16();
-    let code = format!("http_{status}");
+    // Flows see the status, which they read out of the code.
+    let code = status.to_string();
     match status {
         200..=399 => {}
         408 | 425 | 429 | 500..=599 => return Called::Not(Failure::TryLater, code),

@@ -91,9 +91,9 @@ async fn what_a_server_answers_is_a_success_or_a_failure() {
     assert_eq!(answer.status, 307);
     let not = |failure, code: &str| Called::Not(failure, code.to_owned());
     for (path, expected) in [
-        ("/busy", not(Failure::TryLater, "http_503")),
-        ("/gone", not(Failure::Permanent, "http_410")),
-        ("/nowhere", not(Failure::Permanent, "http_404")),
+        ("/busy", not(Failure::TryLater, "503")),
+        ("/gone", not(Failure::Permanent, "410")),
+        ("/nowhere", not(Failure::Permanent, "404")),
         ("/long", not(Failure::Permanent, "too_large")),
     ] {
         assert_eq!(called(address, path, &list).await, expected, "{path}");

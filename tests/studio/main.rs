@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod callbacks;
+mod calls;
 mod events;
 mod support;
