@@ -51,3 +51,8 @@ fn a_mapping_is_refused_with_places_or_works() {
 fn every_mapping_reads_any_message_or_says_why_not() {
     run("applier", fuzz::applier::check);
 }
+
+#[test]
+fn a_flow_is_refused_with_lines_or_runs_within_its_bounds() {
+    run("flows", fuzz::flows::check);
+}

@@ -7,6 +7,7 @@
 mod answers;
 pub mod applier;
 pub mod compiler;
+pub mod flows;
 pub mod frames;
 mod outcome;
 pub mod reader;

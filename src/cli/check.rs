@@ -46,7 +46,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Whoever reads rows reads nothing else; the exit code says that all is well.
         return Ok(());
     }
-    flow::list(&settings.rules.outreach.flows);
+    if !arguments.brief {
+        flow::list(&settings.rules.outreach.flows);
+    }
     let languages: Vec<&str> =
         settings.rules.texts.languages().iter().map(String::as_str).collect();
     out::say(&format!(

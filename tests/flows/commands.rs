@@ -76,7 +76,7 @@ fn checking_tells_faults_and_shows_what_is_sound() {
     assert_eq!(bad.status.code(), Some(1));
     let told = text(&bad.stderr);
     assert!(
-        told.contains("appointd: fixtures/flows/faults.json:31: state voice (say-play)"),
+        told.contains("appointd: fixtures/flows/faults.json:29: state voice (say-play)"),
         "{told}"
     );
     assert!(told.contains("warning: fixtures/flows/doubts.json:8: state island"), "{told}");

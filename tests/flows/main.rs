@@ -7,7 +7,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::indexing_slicing,
     reason = "helpers of tests fail by panicking, and show what differs"
 )]
 
@@ -26,12 +25,12 @@ use appointd::core::flow::{Function, Program, Tools};
 use appointd::core::reply::{Words, WordsFile};
 use appointd::settings::BUILT_IN_FLOWS;
 
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/flows")
 }
 
 /// All flows there are for tests, by name.
-pub fn files() -> BTreeMap<String, String> {
+pub(crate) fn files() -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BUILT_IN_FLOWS
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
@@ -46,7 +45,7 @@ pub fn files() -> BTreeMap<String, String> {
     files
 }
 
-pub fn tools() -> Tools {
+pub(crate) fn tools() -> Tools {
     let function = Function { url: "https://functions.example.org/next".to_owned() };
     Tools {
         allow_hosts: ["ehr.example.org".to_owned(), "functions.example.org".to_owned()].into(),
@@ -54,7 +53,7 @@ pub fn tools() -> Tools {
     }
 }
 
-pub fn program(name: &str) -> Program {
+pub(crate) fn program(name: &str) -> Program {
     let read = Program::read(name, &files(), &tools());
     read.unwrap_or_else(|faults| {
         panic!("{}", faults.iter().map(|fault| format!("{fault}\n")).collect::<String>())
@@ -62,7 +61,7 @@ pub fn program(name: &str) -> Program {
 }
 
 /// The word lists, spread once.
-pub static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
+pub(crate) static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
     let read = |text| Words::from(toml::from_str::<WordsFile>(text).unwrap());
     let en = read(include_str!("../../conf/replies/en.toml"));
     let es = read(include_str!("../../conf/replies/es.toml"));
@@ -70,7 +69,7 @@ pub static WORDS: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
 });
 
 /// Compares with what is written, or writes it anew.
-pub fn expect_golden(path: &Path, told: &str) -> Result<(), String> {
+pub(crate) fn expect_golden(path: &Path, told: &str) -> Result<(), String> {
     let written = fs::read_to_string(path).unwrap_or_default();
     if written == told {
         return Ok(());

@@ -14,15 +14,15 @@ use appointd::phi::Phi;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value};
 
-pub struct Player {
-    pub program: Program,
-    pub tools: Tools,
-    pub now: Timestamp,
-    pub run: Run,
+pub(crate) struct Player {
+    pub(crate) program: Program,
+    pub(crate) tools: Tools,
+    pub(crate) now: Timestamp,
+    pub(crate) run: Run,
 }
 
 impl Player {
-    pub fn new(program: Program, data: Map<String, Value>, language: Option<&str>) -> Self {
+    pub(crate) fn new(program: Program, data: Map<String, Value>, language: Option<&str>) -> Self {
         let trigger = Trigger {
             kind: TriggerKind::Request,
             to: "+12025550123".to_owned(),
@@ -35,7 +35,7 @@ impl Player {
         Self { program, tools: crate::tools(), now, run: Run::new(trigger) }
     }
 
-    pub fn around(&self) -> Surroundings<'_> {
+    pub(crate) fn around(&self) -> Surroundings<'_> {
         Surroundings {
             tools: &self.tools,
             words: &crate::WORDS,
@@ -47,7 +47,7 @@ impl Player {
     }
 
     /// Takes the run on; it comes back from its JSON as it went in.
-    pub fn take(&mut self, happened: &Happened) -> Stepped {
+    pub(crate) fn take(&mut self, happened: &Happened) -> Stepped {
         let stepped = step(&self.program, &self.run, happened, self.around());
         let kept = serde_json::to_string(&stepped.run).unwrap();
         self.run = serde_json::from_str(&kept).unwrap();
@@ -55,7 +55,7 @@ impl Player {
         stepped
     }
 
-    pub fn inbound(&self, words: &str) -> Inbound {
+    pub(crate) fn inbound(&self, words: &str) -> Inbound {
         Inbound { sid: "SM1".to_owned(), body: Phi::new(words.to_owned()), at: self.now, media: 0 }
     }
 
@@ -92,7 +92,7 @@ impl Player {
 }
 
 /// The script with what came of each step.
-pub fn play(script: &str) -> String {
+pub(crate) fn play(script: &str) -> String {
     let head = |key: &str| {
         let line = script.lines().find_map(|line| line.strip_prefix(key));
         line.map(str::trim).unwrap_or_default().to_owned()
