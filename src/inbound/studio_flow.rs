@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::studio::Studio;
 use crate::clock::Timestamp;
 use crate::core::campaign::{
-    Campaign, CampaignId, CampaignKind, CampaignState, NewCampaign, Recipient, SessionId, Tally,
+    Campaign, CampaignId, CampaignKind, CampaignState, NewCampaign, Recipient, SessionId,
     execution_sid,
 };
 use crate::core::event::Event;
@@ -96,28 +96,16 @@ impl Studio {
     }
 
     fn standing(&self, program: &Program, now: Timestamp) -> NewCampaign {
+        let kind = CampaignKind::Standing;
         let campaign = Campaign {
-            id: campaign_of(program),
             name: format!("{}, by request", program.name()),
-            kind: CampaignKind::Standing,
-            flow: program.name().to_owned(),
-            program: program.id().clone(),
             state: CampaignState::Running,
-            digest: program.id().to_string(),
             per_minute: self.rules().outreach.per_minute,
             not_after: now + OPEN_FOR,
-            begun: 0,
-            swept: 0,
-            last: 0,
-            due: None,
-            generation: 0,
-            unsent: 0,
-            slot: None,
-            tally: Tally::default(),
-            created_at: now,
+            is_whole: true,
             started_at: Some(now),
-            ended_at: None,
             by: BY.to_owned(),
+            ..Campaign::new(campaign_of(program), kind, program, now)
         };
         NewCampaign { campaign, sources: program.sources().clone() }
     }

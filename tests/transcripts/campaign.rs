@@ -1,7 +1,7 @@
 //! Campaigns in a transcript: a list is started, paused, stopped, and what the recipients answered.
 
 use appointd::core::campaign::{
-    Campaign, CampaignId, CampaignKind, CampaignState, Order, Recipient, Session, SessionId,
+    Campaign, CampaignId, CampaignKind, Order, Recipient, Session, SessionId,
 };
 use appointd::core::event::Event;
 use appointd::engine::rows;
@@ -27,27 +27,10 @@ pub(crate) fn start(stage: &Stage, flow: &str, people: &[Person]) -> Result<(), 
     let program = program.ok_or_else(|| format!("{flow}: there is no such flow"))?;
     let now = stage.clock.now();
     let campaign = Campaign {
-        id: id(flow),
-        name: flow.to_owned(),
-        kind: CampaignKind::List,
-        flow: flow.to_owned(),
-        program: program.id().clone(),
-        state: CampaignState::Loading,
-        digest: String::new(),
         per_minute: PER_MINUTE,
         not_after: now + LASTS,
-        begun: 0,
-        swept: 0,
-        last: 0,
-        due: None,
-        generation: 0,
-        unsent: 0,
-        slot: None,
-        tally: appointd::core::campaign::Tally::default(),
-        created_at: now,
-        started_at: None,
-        ended_at: None,
         by: "operator".to_owned(),
+        ..Campaign::new(id(flow), CampaignKind::List, &program, now)
     };
     let recipients = people.iter().zip(1..).map(|(person, row)| {
         let data = json!({
@@ -64,6 +47,7 @@ pub(crate) fn start(stage: &Stage, flow: &str, people: &[Person]) -> Result<(), 
     let new = appointd::core::campaign::NewCampaign { campaign, sources };
     stage.act(Event::CampaignMade(Box::new(new)))?;
     stage.act(Event::RecipientsAdded { campaign: id(flow), recipients })?;
+    stage.act(Event::RecipientsAdded { campaign: id(flow), recipients: Vec::new() })?;
     order(stage, flow, Order::Start)
 }
 

@@ -17,7 +17,7 @@ pub(crate) use decide::pace;
 pub use decide::{added, due, execution_sid, made, moved};
 pub use tally::Tally;
 
-use super::flow::{ProgramId, Run, Sources};
+use super::flow::{Program, ProgramId, Run, Sources};
 use super::phone::PhoneNumber;
 use crate::clock::Timestamp;
 use crate::phi::Phi;
@@ -156,6 +156,37 @@ pub struct Campaign {
     /// Who gave the last order.
     #[serde(default)]
     pub by: String,
+}
+
+impl Campaign {
+    /// A campaign of a flow to which nobody belongs yet.
+    #[must_use]
+    pub fn new(id: CampaignId, kind: CampaignKind, program: &Program, now: Timestamp) -> Self {
+        Self {
+            id,
+            name: program.name().to_owned(),
+            kind,
+            flow: program.name().to_owned(),
+            program: program.id().clone(),
+            state: CampaignState::Loading,
+            digest: program.id().to_string(),
+            per_minute: 1,
+            not_after: now,
+            is_whole: false,
+            begun: 0,
+            swept: 0,
+            last: 0,
+            due: None,
+            generation: 0,
+            unsent: 0,
+            slot: None,
+            tally: Tally::default(),
+            created_at: now,
+            started_at: None,
+            ended_at: None,
+            by: String::new(),
+        }
+    }
 }
 
 /// Where the recipients of a campaign come from.

@@ -58,7 +58,12 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
     let intent = intent_of(reply, language.as_deref(), contact.consent.opted_out, rules);
     let decision = Decision::default();
     // What was asked before: is it about the visit, or about a campaign's question?
-    let either = contact.either.take().filter(|either| now - either.at <= ONCE_A_DAY);
+    let kept = contact.either.take().filter(|either| now - either.at <= ONCE_A_DAY);
+    let is_last = contact.spoke.is_some_and(|spoke| spoke.kind == TextKind::WhichTalk);
+    if intent == Intent::Help {
+        contact.either.clone_from(&kept);
+    }
+    let either = kept.filter(|_| is_last);
     let earlier = either.as_ref().map(|either| &either.reply);
     let reply = earlier.filter(|_| intent == Intent::Number(1)).unwrap_or(reply);
     let flow = None;

@@ -23,7 +23,7 @@ use super::{Context, find, give, name_of, no_name, not_stored, unreadable};
 use crate::clock::Timestamp;
 use crate::core::campaign::{
     ADDED_MAX, Campaign, CampaignId, CampaignKind, CampaignState, NewCampaign, Order as Word,
-    Recipient, Tally,
+    Recipient,
 };
 use crate::core::event::Event;
 use crate::core::flow::Program;
@@ -155,28 +155,15 @@ impl Plan {
 
     fn campaign(&self, digest: String) -> Campaign {
         let mark = format!("{}{}", self.now.format("%y%m%d%H%M%S"), digest.get(..4).unwrap_or("0"));
+        let id = CampaignId::of(&self.name, &mark);
         Campaign {
-            id: CampaignId::of(&self.name, &mark),
             name: self.name.clone(),
-            kind: CampaignKind::List,
             flow: self.order.flow.clone(),
-            program: self.program.id().clone(),
-            state: CampaignState::Loading,
             digest,
             per_minute: self.per_minute,
             not_after: self.now + self.expires_after,
-            begun: 0,
-            swept: 0,
-            last: 0,
-            due: None,
-            generation: 0,
-            unsent: 0,
-            slot: None,
-            tally: Tally::default(),
-            created_at: self.now,
-            started_at: None,
-            ended_at: None,
             by: self.by.clone(),
+            ..Campaign::new(id, CampaignKind::List, &self.program, self.now)
         }
     }
 }
@@ -450,8 +437,14 @@ async fn load(
         }
     }
     match reading.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+        Ok(Ok(())) => {}
+        Ok(Err(_)) | Err(_) => return Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+    }
+    // Only now may it be started.
+    let whole = Event::RecipientsAdded { campaign: id.clone(), recipients: Vec::new() };
+    match context.handle.act(whole).await {
+        Answer::Decided { .. } => Ok(()),
+        Answer::NotStored(_) => Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
     }
 }
 
