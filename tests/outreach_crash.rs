@@ -5,7 +5,12 @@
 //! this one and live on. Of a hundred requests to send three go wrong, before or after the carrier
 //! has taken the text. `APPOINTD_RECIPIENTS` sets another number of recipients; the figures of the
 //! README come from `APPOINTD_RECIPIENTS=10000 cargo test --release --test outreach_crash -- --nocapture`.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -114,13 +114,7 @@ pub fn decide(reply: &Reply, scene: &Scene, rules: &Rules, now: Timestamp) -> De
         | Intent::Mixed
         | Intent::Unclear => talk.about_visits(intent),
     }
-    let Talk { contact, mut decision, flow, .. } = talk;
-    decision.contacts.push(contact.clone());
-    outreach::end_for_consent(&contact, &mut decision, scene, now);
-    if let Some((session, text)) = flow {
-        outreach::take(&session, &Happened::Heard(text), &mut decision, scene, rules, now);
-    }
-    decision
+    talk.close()
 }
 
 /// The language to read and answer in: that of the visits, else of what was last texted about.
@@ -193,6 +187,17 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    /// The decision, with what follows for a campaign.
+    fn close(self) -> Decision {
+        let Talk { contact, mut decision, flow, scene, rules, now, .. } = self;
+        decision.contacts.push(contact.clone());
+        outreach::end_for_consent(&contact, &mut decision, scene, now);
+        if let Some((session, text)) = flow {
+            outreach::take(&session, &Happened::Heard(text), &mut decision, scene, rules, now);
+        }
+        decision
+    }
+
     fn opt_out(&mut self, intent: Intent) {
         let is_carriers =
             intent == Intent::CancelOrStop || is_carrier_stop(self.reply.body.expose());

@@ -28,6 +28,7 @@ fn check(expect: &Expect, rows: &[(&str, &str, Option<&str>)]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn numbers_on_a_scale_of_ten() {
     check(
         &SCALE,
@@ -107,6 +108,7 @@ fn numbers_on_a_scale_of_ten() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_could_be_another_number_is_none() {
     check(
         &SCALE,
@@ -221,6 +223,7 @@ fn larger_numbers_are_read_within_their_bounds() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn yes_and_no() {
     check(
         &Expect::YesNo,
