@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::campaign::SessionId;
 use super::effect::TextKind;
-use super::event::Reply;
 use super::ids::{AppointmentKey, OutboxId};
+use super::outreach::{Either, Talk};
 use super::phone::PhoneNumber;
 use super::reply::Intent;
 use crate::clock::Timestamp;
@@ -94,38 +93,6 @@ pub struct Contact {
     /// Set while the carrier says that the number cannot be texted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadNumber>,
-}
-
-/// A campaign's conversation with a phone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Talk {
-    /// The recipient.
-    pub session: SessionId,
-    /// The question that is out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Asked>,
-}
-
-/// A campaign's question that is out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    /// When it left first.
-    pub at: Timestamp,
-    /// The state of the flow that asks.
-    pub state: String,
-    /// Which act of the run it was.
-    pub act: u32,
-}
-
-/// A reply of which the patient has to say what it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Either {
-    /// The reply.
-    pub reply: Reply,
-    /// The recipient whose question it may answer.
-    pub session: SessionId,
-    /// When the patient was asked.
-    pub at: Timestamp,
 }
 
 /// What the carrier says of a number that cannot be texted. It counts until a text comes from the

@@ -134,6 +134,8 @@ impl Teller {
             Cause::Message(_) | Cause::Reply { .. } | Cause::Operator { .. } => {
                 reasons.extend(entry.outcomes.iter().map(|outcome| outcome.because.to_string()));
             }
+            // What a campaign does at its moments is seen by its texts.
+            Cause::Timer if entry.outcomes.iter().any(is_campaigns) => {}
             Cause::Timer => told.extend(entry.outcomes.iter().filter_map(idle_timer)),
             Cause::Send { outbox: id } => {
                 told.extend(self.send(id, entry, outbox));
@@ -311,6 +313,10 @@ fn idle_timer(outcome: &Outcome) -> Option<String> {
 
 fn number(key: &AppointmentKey) -> &str {
     key.as_str().rsplit('/').next().unwrap_or_default()
+}
+
+fn is_campaigns(outcome: &Outcome) -> bool {
+    matches!(outcome.event.as_str(), "CAMPAIGN" | "OUTREACH")
 }
 
 /// What a row of the outbox is.

@@ -7,12 +7,11 @@
 use super::named::Names;
 use super::{CLOCK_SKEW, TALKED_LATELY, Talk, is_about_visit, note_of};
 use crate::clock::Timestamp;
-use crate::core::contact::Either;
 use crate::core::effect::{Task, TaskKind, TextKind};
 use crate::core::event::Reply;
 use crate::core::flow::{Fit, Inbound};
 use crate::core::ids::AppointmentKey;
-use crate::core::outreach;
+use crate::core::outreach::{self, Either};
 use crate::core::reason::Reason;
 use crate::core::reply::{Intent, fold};
 
@@ -112,7 +111,7 @@ impl Talk<'_> {
         true
     }
 
-    fn whose(&self, intent: Intent, fit: Fit, asked: &outreach::Asked<'_>) -> Whose {
+    fn whose(&self, intent: Intent, fit: Fit, asked: &outreach::Question<'_>) -> Whose {
         let question = self.contact.question.as_ref().filter(|question| question.at > asked.at);
         let is_picked = question.is_some() && matches!(intent, Intent::Number(_));
         let is_open = |key: &AppointmentKey| self.open.iter().any(|open| open.key == *key);

@@ -10,7 +10,7 @@ use crate::core::scene::{Decision, Scene};
 
 /// A campaign's question that waits for an answer from a phone.
 #[derive(Debug)]
-pub(in crate::core) struct Asked<'a> {
+pub(in crate::core) struct Question<'a> {
     /// The recipient.
     pub(in crate::core) session: &'a Session,
     /// When the question left.
@@ -18,7 +18,7 @@ pub(in crate::core) struct Asked<'a> {
 }
 
 /// The question that a phone has been asked by a campaign, if it may be answered.
-pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<Asked<'a>> {
+pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<Question<'a>> {
     let talk = contact.talk.as_ref()?;
     let session = scene.sessions.get(&talk.session).filter(|known| !known.state.is_over())?;
     let is_stopped = scene
@@ -29,12 +29,12 @@ pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<
     // A question that is still to leave is not what an answer is for.
     let state = session.run.frames.last().map(|frame| frame.state.as_str());
     let out = talk.asked.as_ref().filter(|out| is_allowed && Some(out.state.as_str()) == state)?;
-    Some(Asked { session, at: out.at })
+    Some(Question { session, at: out.at })
 }
 
 /// How well a text fits the question.
 pub(in crate::core) fn fit(
-    asked: &Asked<'_>,
+    asked: &Question<'_>,
     text: &Inbound,
     scene: &Scene,
     rules: &Rules,

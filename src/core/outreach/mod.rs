@@ -6,16 +6,18 @@
 
 mod asked;
 mod sent;
+mod talk;
 
 use chrono::TimeDelta;
 
-pub(super) use asked::{Asked, asked, end_for_consent, fit};
+pub(super) use asked::{Question, asked, end_for_consent, fit};
 pub(super) use sent::{forget_asked, is_current, is_ours, note_asked, permission, reported};
+pub use talk::{Asked, Either, Talk};
 
 use super::campaign::{
     CampaignId, CampaignKind, CampaignState, Session, SessionId, SessionState, interval,
 };
-use super::contact::{Contact, Programme, Talk};
+use super::contact::{Contact, Programme};
 use super::delivery::Report;
 use super::effect::{Effect, FlowCall, OutreachText, Planned, Sms, Task, TaskKind, TextKind};
 use super::flow::{self, Act, End, Happened, HttpAnswer, Note, Surroundings, Wait};

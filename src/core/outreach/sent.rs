@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::{EVENT, end, finish, hours, is_answer, take};
+use super::{Asked, EVENT, Talk, end, finish, hours, is_answer, take};
 use crate::clock::Timestamp;
 use crate::core::campaign::{CampaignState, SessionId, SessionState};
 use crate::core::consent::Permission;
-use crate::core::contact::{Asked, Contact, Programme, Talk};
+use crate::core::contact::{Contact, Programme};
 use crate::core::delivery::{Outgoing, State};
 use crate::core::effect::{Effect, OutreachText, Sms};
 use crate::core::flow::{Happened, Wait};
