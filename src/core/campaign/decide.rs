@@ -73,7 +73,10 @@ pub fn added(
     let mut decision = Decision::default();
     let mut count = 0;
     for recipient in recipients {
-        let session = session(campaign, recipient, rules, now);
+        let program = scene.programs.get(&campaign.program);
+        let span = program.and_then(|program| program.expires_after());
+        let until = now + span.unwrap_or(rules.outreach.expires_after);
+        let session = session(campaign, recipient, &rules.outreach.sender, until);
         let is_known = scene.sessions.contains_key(&session.id)
             || decision.sessions.iter().any(|known| known.id == session.id);
         if is_known {
@@ -94,12 +97,12 @@ pub fn added(
     decision
 }
 
-fn session(campaign: &Campaign, recipient: &Recipient, rules: &Rules, now: Timestamp) -> Session {
+fn session(campaign: &Campaign, recipient: &Recipient, sender: &str, until: Timestamp) -> Session {
     let id = SessionId { campaign: campaign.id.clone(), row: recipient.row };
     let trigger = Trigger {
         kind: TriggerKind::Request,
         to: recipient.phone.as_str().to_owned(),
-        from: rules.outreach.sender.clone(),
+        from: sender.to_owned(),
         data: recipient.data.clone(),
         sid: execution_sid(&id),
         language: recipient.language.clone(),
@@ -112,11 +115,12 @@ fn session(campaign: &Campaign, recipient: &Recipient, rules: &Rules, now: Times
         generation: 0,
         not_after: match campaign.kind {
             CampaignKind::List => campaign.not_after,
-            CampaignKind::Standing => now + rules.outreach.expires_after,
+            CampaignKind::Standing => until,
         },
         started_at: None,
         ended_at: None,
         heard_at: None,
+        unanswered: 0,
         texts: 0,
         id,
     }

@@ -311,6 +311,9 @@ pub struct Session {
     /// When the recipient last texted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_at: Option<Timestamp>,
+    /// How many texts were planned since then.
+    #[serde(default)]
+    pub unanswered: u32,
     /// How many texts have left.
     #[serde(default)]
     pub texts: u32,

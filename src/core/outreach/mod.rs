@@ -28,11 +28,14 @@ use super::reason::Reason;
 use super::rules::Rules;
 use super::scene::{Decision, Scene};
 use crate::clock::Timestamp;
+use crate::phi::Phi;
 
 const EVENT: &str = "OUTREACH";
 
 /// How much a recipient's flow may want done in all: one that asks, calls or texts in a circle ends.
 const ACTS_MAX: u32 = 300;
+/// How many texts a recipient gets without having answered: a flow that sends more goes in a circle.
+const UNANSWERED_MAX: u32 = 20;
 /// When it is looked again whether a flow can be read.
 const UNREADABLE_PAUSE: TimeDelta = TimeDelta::hours(1);
 
@@ -180,11 +183,17 @@ pub(super) fn take(
     session.generation += 1;
     if let Happened::Heard(text) = happened {
         session.heard_at = Some(text.at);
+        session.unanswered = 0;
     }
     for note in stepped.notes {
         decision.tasks.push(task(&session.phone, note, now));
     }
     if let Some(act) = stepped.act {
+        session.unanswered += u32::from(matches!(act, Act::Text { .. }));
+        if session.unanswered > UNANSWERED_MAX {
+            decision.tasks.push(circle(&session, now));
+            return end(id, SessionState::Failed, decision, scene, now);
+        }
         decision.effects.push(planned(&session, act, rules, now));
     }
     let (wait, not_after) = (session.run.wait.clone(), session.not_after);
@@ -267,6 +276,15 @@ fn planned(session: &Session, act: Act, rules: &Rules, now: Timestamp) -> Planne
     }
 }
 
+/// A flow that texts in a circle is for a person to mend.
+fn circle(session: &Session, now: Timestamp) -> Task {
+    let text = format!(
+        "campaign {}: the flow has sent {UNANSWERED_MAX} texts without an answer; it was ended",
+        session.id.campaign
+    );
+    task(&session.phone, Note { text: Phi::new(text), is_urgent: false }, now)
+}
+
 /// Whether the recipient has texted so lately that a text is taken for the answer.
 fn is_answer(session: &Session, now: Timestamp) -> bool {
     session.heard_at.is_some_and(|heard| now - heard <= ANSWERS_WITHIN)
@@ -339,10 +357,11 @@ pub fn due(
         begin(id, &mut decision, scene, rules, now);
     } else if !scene.contact(&known.phone).consent.allows(Programme::Outreach) {
         end(id, SessionState::OptedOut, &mut decision, scene, now);
-    } else if now >= known.not_after {
-        end(id, SessionState::Expired, &mut decision, scene, now);
     } else {
         time_up(known, &mut decision, scene, rules, now);
+        if now >= known.not_after {
+            end(id, SessionState::Expired, &mut decision, scene, now);
+        }
     }
     decision
 }
@@ -351,7 +370,7 @@ pub fn due(
 /// still come: so it is waited for until the morning.
 fn time_up(known: &Session, decision: &mut Decision, scene: &Scene, rules: &Rules, now: Timestamp) {
     let opening = hours(&known.phone, rules).next_opening(now);
-    if opening <= now {
+    if opening <= now || now >= known.not_after {
         return take(&known.id, &Happened::TimeUp, decision, scene, rules, now);
     }
     if let Some(session) = decision.session(&known.id, scene) {
