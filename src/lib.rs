@@ -75,6 +75,18 @@
 //! end. [`inbound::fhir::follow`] searches for what no hint told, and [`inbound::fhir::watch`] keeps
 //! the subscription alive.
 //!
+//! # A campaign runs
+//!
+//! A list is spooled and looked over row by row before anything is made of it ([`outreach`]); then its
+//! rows become recipients, each a row of its own, and the campaign a row with a tally. Its moments are
+//! entries of the same table as reminders: [`core::campaign`] begins so many recipients at a time as
+//! the pace and the hours allow. A recipient's flow ([`core::flow`]) is pure: what happened in, one act
+//! out, a text or a web request; [`core::outreach`] sees to consent, hours and the one conversation
+//! that a phone is in, and hands the act to the outbox. How it went comes back as a report and takes
+//! the flow a step on, so that a crash between two steps loses none and repeats none. The flow's texts
+//! are kept with the campaign: whoever edits the file changes the next one. A reply goes to the
+//! question that is out, unless its words plainly answer something that was said of a visit later.
+//!
 //! # An interface engine posts to Studio
 //!
 //! What was made for Twilio Studio posts an execution. [`inbound::studio`] asks for user and password
