@@ -18,7 +18,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use appointd::clock::{Clock, Stopwatch};
@@ -59,16 +58,17 @@ async fn every_answer_is_recorded_once_whatever_fails() {
     let _told = ask(&config, &[&["start"], &arguments[..], &[list.to_str().unwrap()]].concat());
     let phones = tasks.clone();
     let replying = carrier.clone();
-    let is_down = Arc::new(AtomicBool::new(false));
-    let down = Arc::clone(&is_down);
-    tasks.spawn(async move { answer_all(replying, phones, down).await });
+    let places = Arc::new(Semaphore::new(REPLYING));
+    let own = Arc::clone(&places);
+    tasks.spawn(async move { answer_all(replying, phones, own).await });
     let texts_before = count / 2;
     until(|| sent(&carrier.texts_behind(0)).count() >= texts_before).await;
-    // Replies are on their way while it is killed; new ones wait until it is there again, as a list
-    // of what no webhook brought leaves out the youngest.
-    is_down.store(true, Ordering::Relaxed);
+    // Texts are on their way while it is killed. Replies are not: one that no webhook brought is
+    // looked for two minutes later at the earliest, and the transcripts tell of that.
+    let all = u32::try_from(REPLYING).unwrap();
+    let quiet = places.acquire_many(all).await.unwrap();
     daemon = daemon.killed_and_started(&config);
-    is_down.store(false, Ordering::Relaxed);
+    drop(quiet);
     while campaign(folder.path()).await["state"] != "finished" {
         assert!(watch.elapsed() < THROUGH_WITHIN, "the campaign does not come to its end");
         tokio::time::sleep(LOOK_EVERY * 20).await;
@@ -145,9 +145,8 @@ fn sent(texts: &[Text]) -> impl Iterator<Item = &Text> {
 }
 
 /// Replies to each text once, and lets some of the requests to send go wrong.
-async fn answer_all(carrier: Carrier, tasks: Tasks, is_down: Arc<AtomicBool>) {
+async fn answer_all(carrier: Carrier, tasks: Tasks, places: Arc<Semaphore>) {
     let stop = tasks.stop_token();
-    let places = Arc::new(Semaphore::new(REPLYING));
     let (mut seen, mut requests) = (0, 0);
     let faults = [
         Fault::before_accept(Answer::ServerError),
@@ -158,9 +157,6 @@ async fn answer_all(carrier: Carrier, tasks: Tasks, is_down: Arc<AtomicBool>) {
     ];
     while !stop.is_cancelled() {
         tokio::time::sleep(LOOK_EVERY).await;
-        if is_down.load(Ordering::Relaxed) {
-            continue;
-        }
         let texts = carrier.texts_behind(seen);
         seen += texts.len();
         for text in sent(&texts) {
@@ -173,7 +169,6 @@ async fn answer_all(carrier: Carrier, tasks: Tasks, is_down: Arc<AtomicBool>) {
             let place = Arc::clone(&places).acquire_owned().await.unwrap();
             let (carrier, to) = (carrier.clone(), text.to.clone());
             tasks.spawn(async move {
-                // One that the daemon does not hear, as it is being killed, is found by its poller.
                 let _replied = carrier.reply(&to, &words).await;
                 drop(place);
             });
