@@ -143,7 +143,7 @@ async fn a_campaign(stage: &mut Stage) -> Result<(), Failure> {
     stage.texts(&frances, 3).await;
     stage.replies(&frances, "sí").await;
     stage.texts(&frances, 5).await;
-    stage.replies(&jane, "about 8, it got worse").await;
+    stage.replies(&jane, "about eight, I think").await;
     stage.texts(&jane, 3).await;
     Ok(())
 }

@@ -465,7 +465,7 @@ const fn task_name(kind: TaskKind) -> &'static str {
         TaskKind::ReadFailed => "The EHR could not be asked what changed",
         TaskKind::WrongNumber => "The phone is not the patient's",
         TaskKind::BadNumber => "The number cannot be texted",
-        TaskKind::Outreach | TaskKind::OutreachUrgent => "a campaign's answer",
+        TaskKind::Outreach | TaskKind::OutreachUrgent => "A campaign's answer",
         TaskKind::Flood => "Too many texts at once; they are held",
     }
 }
