@@ -36,8 +36,9 @@ use crate::telemetry::Metrics;
 
 /// The name that stands where a message has its mapping.
 const MAPPING: &str = "studio";
-/// How many wrong passwords of one kind from one address are looked at in [`FAILURES_WITHIN`]: a
-/// person who sets it up mistypes a few times, and a guess at 128 bits needs more.
+/// How many wrong passwords of one kind from one address are answered as such in
+/// [`FAILURES_WITHIN`], before the caller is told to wait: a person who sets it up mistypes a few
+/// times, and a guess at 128 bits needs more.
 const FAILURES_MAX: u32 = 10;
 /// How long a wrong password counts.
 const FAILURES_WITHIN: TimeDelta = TimeDelta::minutes(1);
@@ -159,11 +160,6 @@ impl Studio {
             return Err(Refusal::Unauthorized);
         };
         let is_known = self.feeds.iter().flat_map(|feed| &feed.users).any(|(own, _)| *own == user);
-        // By user, so that a neighbour behind the same proxy does not lock out the others.
-        let caller = (call.peer, is_known);
-        if self.has_failed_often(caller, now) {
-            return Err(Refusal::TooMany);
-        }
         // All are compared, however early one fits.
         let fits = |feed: &&Feed| {
             feed.users.iter().fold(false, |fits, (own, secret)| {
@@ -173,11 +169,16 @@ impl Studio {
             })
         };
         let callers: Vec<&Feed> = self.feeds.iter().filter(fits).collect();
-        if callers.is_empty() {
-            self.note_failure(caller, now);
-            return Err(Refusal::Unauthorized);
+        // Whoever has the password is let in, whatever others behind the same proxy guess.
+        if !callers.is_empty() {
+            return Ok(callers);
         }
-        Ok(callers)
+        let caller = (call.peer, is_known);
+        if self.has_failed_often(caller, now) {
+            return Err(Refusal::TooMany);
+        }
+        self.note_failure(caller, now);
+        Err(Refusal::Unauthorized)
     }
 
     fn has_failed_often(&self, caller: (IpAddr, bool), now: Timestamp) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Only hosts of `outreach.allow_hosts` are asked, which is looked at here once more: a flow's address
 //! is made of what its list says. No redirect is followed, what is answered is bounded, and a log has
-//! the host at most: paths and queries may tell of patients.
+//! the host at most: paths and queries may tell of patients. As with Studio a POST is made once: what
+//! has reached a server is not repeated unless the server says that it did nothing.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -36,6 +37,8 @@ const PARALLEL: usize = 8;
 const LANE: &str = "flow-calls";
 /// The kind of a body where the flow says none, as Studio has it.
 const KIND_DEFAULT: &str = "application/x-www-form-urlencoded";
+/// The header under which a server may know a request that comes again after a crash of ours.
+const KEY: &str = "Idempotency-Key";
 /// The longest `Content-Type` of an answer that is kept.
 const KIND_BYTES_MAX: usize = 128;
 
@@ -63,7 +66,9 @@ impl Caller {
     pub fn new(timeout: Duration) -> Result<Self, transport::Error> {
         let reach = |roots, uses_proxies_of_environment| {
             http_client(&Transport {
-                connect_timeout: timeout,
+                // Shorter than the whole, so that a host that is not there is told from one that is
+                // slow: only what never arrived may be repeated.
+                connect_timeout: timeout / 2,
                 total_timeout: timeout,
                 roots,
                 identity: None,
@@ -74,13 +79,13 @@ impl Caller {
         Ok(Self { network, loopback: reach(Roots::Nobody, false)? })
     }
 
-    /// Makes a request, once.
-    async fn call(&self, call: &Call, allow_hosts: &BTreeSet<String>) -> Called {
+    /// Makes a request, once; `key` is the same at every try.
+    async fn call(&self, key: &str, call: &Call, allow_hosts: &BTreeSet<String>) -> Called {
         let url = match Url::parse(call.url.expose()) {
             Ok(url) if is_allowed(&url, allow_hosts) => url,
-            Ok(url) => {
-                let host = host_of(&url).unwrap_or_default();
-                warn!(host, "A flow asks a host that is not on the list");
+            Ok(_) => {
+                // Its name may be made of what a list says of a patient.
+                warn!("A flow asks a host that is not on the list");
                 return Called::Not(Failure::Permanent, "not_allowed".to_owned());
             }
             Err(_) => return Called::Not(Failure::Permanent, "address".to_owned()),
@@ -99,34 +104,42 @@ impl Caller {
                 client.post(url).header(CONTENT_TYPE, kind).body(call.body.expose().clone())
             }
         };
-        let response = match request.header(USER_AGENT, AGENT).send().await {
+        let request = request.header(USER_AGENT, AGENT).header(KEY, key);
+        let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
                 let code = silence(&error);
                 warn!(host, code, "A host gives flows no answer");
-                return Called::Not(without_answer(code), code.to_owned());
+                return Called::Not(without_answer(call.method, code), code.to_owned());
             }
         };
         let status = response.status().as_u16();
         debug!(host, status, "A host answered a flow");
-        judge(response).await
+        judge(call.method, response).await
     }
 }
 
-fn without_answer(code: &str) -> Failure {
-    // What cannot be built now cannot be built later.
-    if code == "request" { Failure::Permanent } else { Failure::TryLater }
+fn without_answer(method: Method, code: &str) -> Failure {
+    match (method, code) {
+        // What cannot be built now cannot be built later.
+        (_, "request") => Failure::Permanent,
+        (_, "connect") | (Method::Get, _) => Failure::TryLater,
+        // The server may have done what it was asked for.
+        (Method::Post, _) => Failure::Permanent,
+    }
 }
 
 /// What an answer is to a flow: 2xx and 3xx are a success there, anything else is a failure, which
-/// may pass with a server that is out of order.
-async fn judge(response: Response) -> Called {
+/// may pass with a server that is out of order. After a POST only a server that refused to do it for
+/// now is asked again.
+async fn judge(method: Method, response: Response) -> Called {
     let status = response.status().as_u16();
     // Flows see the status, which they read out of the code.
     let code = status.to_string();
     match status {
         200..=399 => {}
-        408 | 425 | 429 | 500..=599 => return Called::Not(Failure::TryLater, code),
+        429 | 503 => return Called::Not(Failure::TryLater, code),
+        408 | 425 | 500..=599 => return Called::Not(without_answer(method, &code), code),
         _ => return Called::Not(Failure::Permanent, code),
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -138,7 +151,7 @@ async fn judge(response: Response) -> Called {
             let body = Phi::new(String::from_utf8_lossy(&body).into_owned());
             Called::Answered(HttpAnswer { status, content_type: kind, body })
         }
-        Err(code) => Called::Not(Failure::TryLater, code.to_owned()),
+        Err(code) => Called::Not(without_answer(method, code), code.to_owned()),
     }
 }
 
@@ -242,7 +255,7 @@ impl CallLane {
             let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
             rules.outreach.tools.allow_hosts.clone()
         };
-        let called = self.caller.call(&flow.call, &hosts).await;
+        let called = self.caller.call(&id.to_string(), &flow.call, &hosts).await;
         self.report(id, called).await;
         in_hand().remove(id);
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Redirect;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -51,16 +51,18 @@ async fn server() -> SocketAddr {
     let long = "x".repeat(BODY_MAX + 1);
     let json = || async { ([(CONTENT_TYPE, "application/json")], "{\"a\":1}") };
     let echo = |kind: axum::http::HeaderMap, body: String| async move {
-        format!("{} {body}", kind[CONTENT_TYPE].to_str().unwrap())
+        let told = |name| kind[name].to_str().unwrap();
+        format!("{} {} {body}", told(CONTENT_TYPE.as_str()), told("idempotency-key"))
     };
     let router = Router::new()
         .route("/json", get(json))
         .route("/echo", post(echo))
         .route("/long", get(|| async { long }))
         .route("/moved", get(|| async { Redirect::temporary("https://evil.example/") }))
-        .route("/busy", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/busy", any(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/broken", any(|| async { StatusCode::BAD_GATEWAY }))
         .route("/gone", get(|| async { StatusCode::GONE }))
-        .route("/never", get(std::future::pending::<StatusCode>));
+        .route("/never", any(std::future::pending::<StatusCode>));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     Tasks::new().spawn(async move { axum::serve(socket, router).await.unwrap() });
@@ -75,7 +77,7 @@ async fn called(address: SocketAddr, path: &str, list: &[&str]) -> Called {
         content_type: None,
         body: Phi::new(String::new()),
     };
-    caller.call(&call, &hosts(list)).await
+    caller.call("1-1-0", &call, &hosts(list)).await
 }
 
 #[tokio::test]
@@ -92,6 +94,7 @@ async fn what_a_server_answers_is_a_success_or_a_failure() {
     let not = |failure, code: &str| Called::Not(failure, code.to_owned());
     for (path, expected) in [
         ("/busy", not(Failure::TryLater, "503")),
+        ("/broken", not(Failure::TryLater, "502")),
         ("/gone", not(Failure::Permanent, "410")),
         ("/nowhere", not(Failure::Permanent, "404")),
         ("/long", not(Failure::Permanent, "too_large")),
@@ -107,8 +110,8 @@ async fn a_body_goes_out_as_the_flow_says() {
     let address = server().await;
     let caller = Caller::new(Duration::from_secs(60)).unwrap();
     for (kind, expected) in [
-        (Some("application/json"), "application/json a=1"),
-        (None, "application/x-www-form-urlencoded a=1"),
+        (Some("application/json"), "application/json 1-1-0 a=1"),
+        (None, "application/x-www-form-urlencoded 1-1-0 a=1"),
     ] {
         let call = Call {
             method: Method::Post,
@@ -116,7 +119,7 @@ async fn a_body_goes_out_as_the_flow_says() {
             content_type: kind.map(str::to_owned),
             body: Phi::new("a=1".to_owned()),
         };
-        let called = caller.call(&call, &hosts(&[&address.to_string()])).await;
+        let called = caller.call("1-1-0", &call, &hosts(&[&address.to_string()])).await;
         let Called::Answered(answer) = called else { panic!("{called:?}") };
         assert_eq!(answer.body.expose(), expected);
     }
@@ -132,6 +135,28 @@ async fn a_server_that_says_nothing_is_tried_again() {
         content_type: None,
         body: Phi::new(String::new()),
     };
-    let called = caller.call(&call, &hosts(&[&address.to_string()])).await;
+    let called = caller.call("1-1-0", &call, &hosts(&[&address.to_string()])).await;
     assert_eq!(called, Called::Not(Failure::TryLater, "timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn a_post_that_may_have_been_done_is_not_repeated() {
+    let address = server().await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let caller = Caller::new(Duration::from_millis(200)).unwrap();
+    for (address, path, failure, code) in [
+        (address, "/never", Failure::Permanent, "timeout"),
+        (address, "/broken", Failure::Permanent, "502"),
+        (address, "/busy", Failure::TryLater, "503"),
+        (unused, "/", Failure::TryLater, "connect"),
+    ] {
+        let call = Call {
+            method: Method::Post,
+            url: Phi::new(format!("http://{address}{path}")),
+            content_type: None,
+            body: Phi::new("a=1".to_owned()),
+        };
+        let called = caller.call("1-1-0", &call, &hosts(&[&address.to_string()])).await;
+        assert_eq!(called, Called::Not(failure, code.to_owned()), "{path}");
+    }
 }

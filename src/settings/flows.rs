@@ -137,9 +137,18 @@ fn compile(
         let is_new = told.insert((shown.clone(), fault.line, problem.clone()));
         is_new.then(|| Fault::new(Place::line(shown, fault.line), "", problem))
     };
-    for name in files.keys() {
+    let mut by_sid: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (name, (path, _)) in files {
         match Program::read(name, &texts, tools) {
             Ok(program) => {
+                // Which of them a caller means could not be said.
+                let sid = program.sid().map(str::to_owned);
+                let first = sid.and_then(|sid| by_sid.insert(sid, path.clone()));
+                if let Some(first) = first {
+                    let problem = format!("has the sid of {}: remove one", first.display());
+                    let place = Place::file(path.display().to_string());
+                    section.desk.notes.fault(Fault::new(place, "", problem));
+                }
                 for warning in program.warnings().iter().filter_map(&mut fault_of) {
                     section.desk.notes.warn(warning);
                 }
@@ -188,6 +197,19 @@ mod tests {
         let text = "[outreach]\nflows = [\"flows/own.json\"]\n";
         let loaded = from_text(text, dir.path()).unwrap();
         assert!(loaded.settings.rules.outreach.flows["post-procedure"].states() > 2);
+    }
+
+    #[test]
+    fn two_flows_of_one_sid_are_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = SMALL.replacen('{', "{\"sid\": \"FW00000000000000000000000000000001\", ", 1);
+        fs::create_dir(dir.path().join("flows")).unwrap();
+        fs::write(dir.path().join("flows/a.json"), &text).unwrap();
+        fs::write(dir.path().join("flows/b.json"), &text).unwrap();
+        let faults = from_text("", dir.path()).unwrap_err();
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("b.json: has the sid of") && lines[0].contains("a.json"));
     }
 
     #[test]

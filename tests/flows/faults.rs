@@ -129,6 +129,30 @@ fn questions_columns_and_settings_of_a_flow_are_known() {
 }
 
 #[test]
+fn a_flow_that_no_list_starts_is_doubtful() {
+    for (event, is_started, is_told) in [
+        ("incomingRequest", true, false),
+        // One that others call.
+        ("incomingParent", false, false),
+        ("incomingMessage", false, true),
+    ] {
+        let text = json!({
+            "initial_state": "Trigger",
+            "states": [
+                {"name": "Trigger", "type": "trigger",
+                    "transitions": [{"event": event, "next": "hi"}]},
+                {"name": "hi", "type": "send-message", "properties": {"body": "Hi"},
+                    "transitions": [{"event": "sent"}, {"event": "failed"}]},
+            ],
+        });
+        let files = BTreeMap::from([("flow".to_owned(), text.to_string())]);
+        let program = Program::read("flow", &files, &Tools::default()).unwrap();
+        assert_eq!(program.starts_by_request(), is_started, "{event}");
+        assert_eq!(told(program.warnings()).contains("texts nobody"), is_told, "{event}");
+    }
+}
+
+#[test]
 fn our_own_flows_are_without_doubts_and_short() {
     for (name, _) in BUILT_IN_FLOWS {
         let program = program(name);

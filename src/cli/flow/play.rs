@@ -22,6 +22,9 @@ const HELP: &str = "\
 /vars  what the flow knows
 /quit  stop";
 
+/// How many texts may follow each other without a reply: what is longer is a circle.
+const TEXTS_MAX: u32 = 50;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// A file exported from Twilio Studio, or the name of a flow that is built in or of the settings
@@ -129,15 +132,26 @@ struct Player<'a> {
 impl Player<'_> {
     fn play(&mut self) {
         let mut next = Some(Happened::Begun);
+        let mut texts = 0;
         while let Some(happened) = next.take() {
             let act = self.take(&happened);
             next = match (act, self.run.wait.clone()) {
+                (Some(Act::Text { .. }), _) if texts >= TEXTS_MAX => {
+                    self.screen.aside(&format!(
+                        "{TEXTS_MAX} texts without a reply: the flow goes round in a circle"
+                    ));
+                    None
+                }
                 (Some(Act::Text { state, body }), _) => {
+                    texts += 1;
                     self.screen.bubble(&state, body.expose());
                     Some(Happened::Sent { sid: Some(format!("SM{:032}", self.run.acts)) })
                 }
                 (Some(Act::Call(call)), _) => self.answer(&call),
-                (None, Wait::Reply { .. }) => self.reply(),
+                (None, Wait::Reply { .. }) => {
+                    texts = 0;
+                    self.reply()
+                }
                 (None, Wait::End(end)) => {
                     self.end(&end);
                     None

@@ -1,5 +1,7 @@
 //! What a flow asks of a web server, and what it hears back.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::program::{Function, Tools};
@@ -57,14 +59,20 @@ impl Tools {
         }
     }
 
-    /// Whether an address may be asked: by host and port, or by host at the scheme's own port.
+    /// Whether an address may be asked: by host and port, or by host at the scheme's own port; by
+    /// https, unless it is this machine.
     ///
     /// ```
     /// use appointd::core::flow::Tools;
-    /// let allow_hosts = ["ehr.example.com".to_owned(), "10.0.0.5:8080".to_owned()].into();
+    /// let allow_hosts =
+    ///     ["ehr.example.com", "10.0.0.5:8080", "127.0.0.1:8080"].map(str::to_owned).into();
     /// let tools = Tools { allow_hosts, ..Tools::default() };
     /// assert!(tools.allows("https://EHR.example.com/visits?id=1"));
-    /// assert!(tools.allows("http://10.0.0.5:8080/"));
+    /// assert!(tools.allows("https://ehr.example.com/visits?name=Jane Doe"));
+    /// assert!(tools.allows("https://10.0.0.5:8080/"));
+    /// assert!(tools.allows("http://127.0.0.1:8080/"));
+    /// // What is sent in the clear to another machine.
+    /// assert!(!tools.allows("http://10.0.0.5:8080/"));
     /// // Another port, a name that only begins alike, and one that hides the host.
     /// assert!(!tools.allows("https://ehr.example.com:8443/"));
     /// assert!(!tools.allows("https://ehr.example.com.example.net/"));
@@ -73,7 +81,11 @@ impl Tools {
     #[must_use]
     pub fn allows(&self, url: &str) -> bool {
         let Some(host) = host_of(url) else { return false };
-        let own_port = if url.trim_start().starts_with("https") { ":443" } else { ":80" };
+        let is_plain = !url.trim_start().starts_with("https");
+        if is_plain && !is_loopback(&host) {
+            return false;
+        }
+        let own_port = if is_plain { ":80" } else { ":443" };
         let is_listed =
             |host: &str| self.allow_hosts.iter().any(|one| one.eq_ignore_ascii_case(host));
         let bare = host.strip_suffix(own_port).unwrap_or(&host);
@@ -84,16 +96,25 @@ impl Tools {
     }
 }
 
+/// Whether a host, with or without port, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        Some(_) | None => host,
+    };
+    let name = name.trim_matches(['[', ']']);
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Host and port of an address, as far as they are written: nothing if it is no address of the web,
 /// or one that names a user.
 pub(super) fn host_of(url: &str) -> Option<String> {
     let url = url.trim();
     let (scheme, rest) = url.split_once("://")?;
-    if !matches!(scheme, "http" | "https")
-        || url.contains(|c: char| c.is_control() || c == '\\' || c.is_whitespace())
-    {
+    if !matches!(scheme, "http" | "https") {
         return None;
     }
+    // Blanks behind it, in a name say, are written as they have to be when the request is made.
     let authority = rest.split(['/', '?', '#']).next()?;
     let is_part =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');

@@ -190,6 +190,13 @@ impl Program {
         self.main()?.sid.as_deref()
     }
 
+    /// Whether a list or a request starts it: its trigger leads on by `incomingRequest`. Where it does
+    /// not, a recipient gets nothing.
+    #[must_use]
+    pub fn starts_by_request(&self) -> bool {
+        self.main().is_some_and(import::starts_by_request)
+    }
+
     /// What it is about, as its file says.
     #[must_use]
     pub fn description(&self) -> &str {
@@ -412,13 +419,49 @@ fn column_of(path: &[String], is_main: bool) -> Option<String> {
 
 /// The paths that a text prints as they are: without a `default`, and not under a condition on them.
 fn needed_in(source: &str) -> Vec<Vec<String>> {
-    let tested = |path: &[String]| {
-        let tags = source.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
-        let last = path.last().map_or("", String::as_str);
-        tags.into_iter().any(|tag| tag.contains(last))
-    };
+    let tags = source.split("{%").skip(1).filter_map(|rest| rest.split("%}").next());
+    let tested: BTreeSet<Vec<String>> = tags.flat_map(tested_in).collect();
     let outputs = source.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
-    let plain = outputs.filter(|output| !output.contains("default"));
+    let plain = outputs.filter(|output| !has_default(output));
     let parsed = plain.filter_map(|output| Template::parse(&format!("{{{{{output}}}}}")).ok());
-    parsed.flat_map(|one| one.paths()).filter(|path| !tested(path)).collect()
+    parsed.flat_map(|one| one.paths()).filter(|path| !tested.contains(path)).collect()
+}
+
+/// The paths that the condition of a tag looks at.
+fn tested_in(tag: &str) -> Vec<Vec<String>> {
+    let tag = tag.trim_matches(['-', ' ', '\t', '\r', '\n']);
+    let Some((word, condition)) = tag.split_once(char::is_whitespace) else { return Vec::new() };
+    let template = match word {
+        "if" | "elsif" | "unless" => format!("{{% if {condition} %}}{{% endif %}}"),
+        "case" => format!("{{{{ {condition} }}}}"),
+        _ => return Vec::new(),
+    };
+    Template::parse(&template).map(|one| one.paths()).unwrap_or_default()
+}
+
+/// Whether one of the filters of an output is `default`.
+fn has_default(output: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut filters = output.split('|').skip(1);
+    filters.any(|filter| filter.trim_start().split(|c| !is_part(c)).next() == Some("default"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_needed_where_nothing_stands_for_it() {
+        let name = || vec![vec!["flow".to_owned(), "data".to_owned(), "name".to_owned()]];
+        for (text, expected) in [
+            ("{{flow.data.name}}", name()),
+            ("{{flow.data.name | default: 'you'}}", Vec::new()),
+            ("{{flow.data.name | append: 'default'}}", name()),
+            ("{% if flow.data.name %}{{flow.data.name}}{% endif %}", Vec::new()),
+            ("{%- unless flow.data.name == '' -%}{{flow.data.name}}{% endunless %}", Vec::new()),
+            ("{% if flow.data.clinic_name %}{{flow.data.name}}{% endif %}", name()),
+        ] {
+            assert_eq!(needed_in(text), expected, "{text}");
+        }
+    }
 }

@@ -215,6 +215,8 @@ struct Kind {
     may_be_number: bool,
     /// Whether it is for people, who must not be led elsewhere by it.
     is_shown: bool,
+    /// Whether it is somebody's name.
+    is_name: bool,
 }
 
 /// No EHR has longer ids; HL7's own limit for the identifier of an EI is 199 (HL7 v2.5.1, 2.A.28).
@@ -223,6 +225,7 @@ const ID: Kind = Kind {
     too_long: "is longer than 199 characters",
     may_be_number: true,
     is_shown: false,
+    is_name: false,
 };
 /// Twice the longest name that a passport can hold; a text of one segment has 160 characters.
 const NAME: Kind = Kind {
@@ -230,6 +233,7 @@ const NAME: Kind = Kind {
     too_long: "is longer than 80 characters",
     may_be_number: false,
     is_shown: true,
+    is_name: true,
 };
 /// A place with its address.
 const PLACE: Kind = Kind {
@@ -237,6 +241,7 @@ const PLACE: Kind = Kind {
     too_long: "is longer than 200 characters",
     may_be_number: false,
     is_shown: true,
+    is_name: false,
 };
 /// Words, times and phone numbers; what is longer is none of them.
 const WORD: Kind = Kind {
@@ -244,6 +249,7 @@ const WORD: Kind = Kind {
     too_long: "is longer than 64 characters",
     may_be_number: false,
     is_shown: false,
+    is_name: false,
 };
 
 /// The members while they are read, and what is wrong with them.
@@ -262,6 +268,8 @@ impl Fields<'_> {
     fn text(&mut self, field: &'static str, kind: &Kind) -> Option<String> {
         let text = match self.parameters.get(field)? {
             Value::Null => return None,
+            // Some keyboards write it for an apostrophe, as in O`Neill.
+            Value::String(text) if kind.is_name => text.trim().replace('`', "'"),
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) if kind.may_be_number && !number.is_f64() => number.to_string(),
             Value::Number(_) => return self.fault(field, "is a number; write a text in quotes"),
@@ -353,13 +361,13 @@ impl Fields<'_> {
         let _nothing: Option<()> = self.fault(field, problem);
     }
 
+    /// What is no phone number is not said: the practice's own stands in texts then, and the event
+    /// counts.
     fn callback_phone(&mut self, region: Region) -> Option<String> {
-        let field = "provider_callback_phone";
-        let text = self.text(field, &WORD)?;
-        if PhoneNumber::parse(&text, region).is_err() {
-            return self.fault(field, "is no phone number; write it as +15105550100");
-        }
-        Some(text)
+        let before = self.faults.len();
+        let text = self.text("provider_callback_phone", &WORD);
+        self.faults.truncate(before);
+        text.filter(|text| PhoneNumber::parse(text, region).is_ok())
     }
 }
 

@@ -20,7 +20,7 @@ use super::program::{Fault, Tools};
 use node::{Node, Object, Page};
 
 pub use survey::SUBFLOWS_DEPTH_MAX;
-pub(super) use survey::{Links, in_order, survey};
+pub(super) use survey::{Links, in_order, starts_by_request, survey};
 pub(super) use ways::pattern;
 
 /// The longest file: Studio's own limit is a quarter of it.

@@ -101,9 +101,16 @@ fn has_scheme(text: &str, scheme: &str) -> bool {
 
 /// `https://user:password@host/`
 fn has_user(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.split_once('@').is_some_and(|(user, _)| user.contains(':') && !user.contains("{{"))
+    // An address in a sentence ends with it.
+    let is_end = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | ',' | ')' | ']' | '>' | '”' | '’')
+    };
+    text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(is_end).next().unwrap_or_default();
+        let user = authority.split_once('@').map_or("", |(user, _)| user);
+        user.contains(':') && !user.contains("{{")
+    })
 }
 
 #[cfg(test)]
@@ -122,6 +129,8 @@ mod tests {
             ("body", "Basic understanding of pain", Looks::Plain),
             ("url", "https://jane:secret@example.com/", Looks::Secret),
             ("url", "https://example.com/a@b:c", Looks::Plain),
+            ("body", "https://a.org or https://jane:secret@example.com", Looks::Secret),
+            ("body", "See https://owlclinic.org or email: help@owlclinic.org", Looks::Plain),
             ("flow_sid", &format!("FW{hex}"), Looks::Plain),
             ("account", &format!("AC{hex}"), Looks::Plain),
             ("body", &format!("AC{hex}:{hex}"), Looks::Secret),

@@ -33,6 +33,12 @@ pub(in crate::core::flow) fn survey(
     let mut faults = Vec::new();
     let mut warnings = Vec::new();
     depth(main, flows, &mut Calls::default(), &mut faults);
+    if let Some(flow) = flows.get(main).filter(|flow| !leads_on(flow, &[REQUEST, PARENT]))
+        && let Some(trigger) = flow.states.get(&flow.initial)
+    {
+        let problem = "texts nobody when started for a list: lead incomingRequest to a state";
+        warnings.push(made(main, (&flow.initial, trigger), problem.to_owned()));
+    }
     for (name, flow) in flows {
         let reached = reached(flow);
         for (state_name, state) in &flow.states {
@@ -47,6 +53,23 @@ pub(in crate::core::flow) fn survey(
         }
     }
     (faults, warnings)
+}
+
+/// The event of a flow that a list or a request starts.
+const REQUEST: &str = "incomingRequest";
+/// The event of a flow that another calls, which no list has to start.
+const PARENT: &str = "incomingParent";
+
+/// Whether the trigger of a flow leads on when a list or a request starts it.
+pub(in crate::core::flow) fn starts_by_request(flow: &Flow) -> bool {
+    leads_on(flow, &[REQUEST])
+}
+
+fn leads_on(flow: &Flow, events: &[&str]) -> bool {
+    flow.states.get(&flow.initial).is_some_and(|trigger| {
+        let is_way = |event: &str| events.contains(&event);
+        trigger.transitions.iter().any(|way| is_way(&way.event) && way.next.is_some())
+    })
 }
 
 fn made(flow: &str, (name, state): (&str, &State), problem: String) -> Fault {

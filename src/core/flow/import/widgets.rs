@@ -9,7 +9,7 @@ use crate::core::flow::functions;
 use crate::core::flow::graph::{
     Ask, FunctionCall, Kind, Parameter, Request, Split, SubflowCall, Text, Texts, Variable, Widget,
 };
-use crate::core::flow::http::host_of;
+use crate::core::flow::http::{host_of, is_loopback};
 use crate::core::flow::step::{TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_MIN};
 
 /// Whom a text may name as its receiver: the recipient, however Studio calls it.
@@ -189,9 +189,13 @@ fn host(report: &mut Report<'_>, at: Node<'_>, url: &str) {
         return;
     }
     let Some(host) = host_of(literal) else {
-        report.fault(at, "url is no address that begins with https:// or http:// and a host");
+        report.fault(at, "url is no address that begins with https:// and a host");
         return;
     };
+    if literal.starts_with("http://") && !is_loopback(&host) {
+        report.fault(at, "url has to begin with https:// unless it is on this machine");
+        return;
+    }
     if !tools.allows(literal) {
         let problem =
             format!("the host {} is not allowed: add it to outreach.allow_hosts", shown(&host));

@@ -64,7 +64,7 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// Reads a date: `now`, seconds since 1970, or what [`instant::read`] reads.
+    /// Reads a date: `now`, `20261201`, seconds since 1970, or what [`instant::read`] reads.
     pub(super) fn read(json: &Json, now: Timestamp, local: Tz, zone: Zone) -> Option<Self> {
         let instant = match json {
             Json::Number(seconds) => instant::of_epoch(number::of(seconds))?,
@@ -72,7 +72,9 @@ impl Moment {
             Json::String(text) => {
                 let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 let seconds = if is_number { number::parse(text) } else { None };
-                seconds.map_or_else(|| instant::read(text, local), instant::of_epoch)?
+                let compact = instant::compact(text, local);
+                let told = || seconds.map_or_else(|| instant::read(text, local), instant::of_epoch);
+                compact.or_else(told)?
             }
             Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
         };

@@ -16,8 +16,12 @@ const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// The fewest letters of a name of a month or a day.
 const NAME_LETTERS_MIN: usize = 3;
 
-/// The moment that a text tells: without a zone it is meant in `zone`, but a bare `2026-11-23` is
-/// midnight in UTC, as in JavaScript.
+/// The years of eight figures that are a date, `20261201`: no list tells seconds of early 1970 so.
+const COMPACT_YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
+
+/// The moment that a text tells: without a zone it is meant in `zone`, and without a time it is
+/// midnight there. JavaScript takes `2026-11-23` as midnight in UTC, which is the day before west of
+/// Greenwich; who writes a date in a list means that day.
 pub(super) fn read(text: &str, zone: Tz) -> Option<Timestamp> {
     if text.len() > BYTES_MAX || !text.is_ascii() {
         return None;
@@ -52,7 +56,7 @@ fn iso(text: &str, zone: Tz) -> Option<Timestamp> {
     let day = parts.next().map_or(Some(1), |part| figures(part, 2))?;
     let date = NaiveDate::from_ymd_opt(year, month, day).filter(|_| parts.next().is_none())?;
     let Some(time) = time else {
-        return Some(date.and_time(NaiveTime::MIN).and_utc());
+        return at_wall(date.and_time(NaiveTime::MIN), zone);
     };
     let end = time.find(['z', '+', '-', ' ']).unwrap_or(time.len());
     let (clock, offset) = time.split_at_checked(end)?;
@@ -61,6 +65,15 @@ fn iso(text: &str, zone: Tz) -> Option<Timestamp> {
         "" => at_wall(local, zone),
         offset => at_offset(local, offset_of(offset)?),
     }
+}
+
+/// `20261201`: midnight of that date in the zone.
+pub(super) fn compact(text: &str, zone: Tz) -> Option<Timestamp> {
+    let (year, rest) = text.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    let year = figures(year, 4).filter(|year| COMPACT_YEARS.contains(year))?;
+    let date = NaiveDate::from_ymd_opt(year, figures(month, 2)?, figures(day, 2)?)?;
+    at_wall(date.and_time(NaiveTime::MIN), zone)
 }
 
 /// So many figures, as a number.

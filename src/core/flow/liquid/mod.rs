@@ -12,6 +12,8 @@
 //! - Objects are equal if their fields are. Numbers beyond 2^53 in the scope keep their digits.
 //! - What is no finite number (a division by zero) is nil.
 //! - A date that the calendar does not have is left as it is, and `%Z` is the zone's abbreviation.
+//! - A date without a time, `2026-12-01` or `20261201`, is midnight in the practice's zone, as
+//!   `12/1/2026` is; there the one is midnight in UTC, a day early in America, the other seconds.
 //! - A loose end in an expression, or a wrong number of arguments, is a fault.
 //! - In addition there are `<>`, `to_json`, `timezone:` of `date` and `%D %F %R %r %T`.
 

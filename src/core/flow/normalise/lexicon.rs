@@ -21,15 +21,6 @@ pub(super) const YES: &[&str] = &[
     "yes please",
     "yes it is",
     "yes it does",
-    "i do",
-    "i am",
-    "i have",
-    "i did",
-    "i would",
-    "i will",
-    "i can",
-    "it is",
-    "it does",
     "sure",
     "sure thing",
     "for sure",
@@ -95,6 +86,24 @@ pub(super) const YES: &[&str] = &[
     "sin duda",
     "si señor",
     "si señora",
+];
+
+/// Texts that mean yes alone, with thanks or behind a yes: `I am ok` begins as one of them.
+pub(super) const YES_ALONE: &[&str] =
+    &["i do", "i am", "i have", "i did", "i would", "i will", "i can", "it is", "it does"];
+
+/// What may stand around those.
+pub(super) const THANKS: &[&str] = &[
+    "please",
+    "pls",
+    "plz",
+    "thanks",
+    "thank you",
+    "thank u",
+    "thx",
+    "ty",
+    "por favor",
+    "gracias",
 ];
 
 /// Texts that mean no.

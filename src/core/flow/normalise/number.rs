@@ -145,11 +145,12 @@ fn sign(c: char, before: Option<char>, after: Option<char>, into: &mut Vec<Piece
     match c {
         '/' => into.push(Piece::Over),
         // `twenty-one` and `7-ish`, but neither `7-8` nor `-7`.
-        '-' | '–' | '—' if is_alpha(before) && (is_alpha(after) || is_digit(after)) => {}
-        '-' | '–' | '—' if is_digit(before) && is_alpha(after) => {}
-        '-' | '–' | '—' | '+' | '%' | '<' | '>' | '*' | '^' | '&' | '\\' | '|' | '_' | '$' => {
-            return None;
-        }
+        '-' | '‐' | '‑' | '–' | '—' if is_alpha(before) && (is_alpha(after) || is_digit(after)) =>
+            {}
+        '-' | '‐' | '‑' | '–' | '—' if is_digit(before) && is_alpha(after) => {}
+        '-' | '‐' | '‑' | '–' | '—' | '\u{2212}' => return None,
+        '+' | '%' | '<' | '>' | '*' | '^' | '&' | '\\' | '|' | '_' | '$' => return None,
+        '≥' | '≤' | '±' | '≠' => return None,
         // `7:30` and `3.` are told apart; `:7` is neither.
         ':' if is_digit(before) && is_digit(after) => return None,
         '.' | ',' if is_digit(after) && !is_alpha(before) => return None,

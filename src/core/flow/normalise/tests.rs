@@ -130,6 +130,13 @@ fn what_could_be_another_number_is_none() {
             ("en", "99999999999999999999", None),
             ("en", "eleven", None),
             ("en", "-7", None),
+            ("en", "\u{2212}7", None),
+            ("en", "7\u{2212}8", None),
+            ("en", "7\u{2011}8", None),
+            ("en", "≥7", None),
+            ("en", "≤ 7", None),
+            ("en", "±7", None),
+            ("en", "≠ 7", None),
             ("en", "7+", None),
             ("en", "> 7", None),
             ("en", "more than 7", None),
@@ -243,6 +250,11 @@ fn yes_and_no() {
             ("en", "of course", Some("YES")),
             ("en", "ok", Some("YES")),
             ("en", "I do", Some("YES")),
+            ("en", "I am", Some("YES")),
+            ("en", "I do, thanks", Some("YES")),
+            ("en", "Please, I would!", Some("YES")),
+            ("en", "It is, thank you", Some("YES")),
+            ("en", "sure I can", Some("YES")),
             ("en", "Yes I am", Some("YES")),
             ("en", "👍🏽", Some("YES")),
             ("en", "✅", Some("YES")),
@@ -287,6 +299,13 @@ fn yes_and_no() {
             ("en", "yes but not today", None),
             ("en", "yes?", None),
             ("en", "no problem", None),
+            ("en", "I am ok, thanks", None),
+            ("en", "It is ok thanks", None),
+            ("en", "I am well thank you", None),
+            ("en", "I am sorry", None),
+            ("en", "I am so sorry", None),
+            ("en", "I am afraid", None),
+            ("en", "no I am", None),
             ("en", "thanks", None),
             ("en", "please", None),
             ("en", "cancel my appointment", None),
@@ -333,6 +352,24 @@ fn one_of_some_words() {
             ("en", "", None),
         ],
     );
+}
+
+#[test]
+fn figures_of_a_choice_are_what_they_are() {
+    let expect = Expect::Choice(
+        ["10", "1", "aaa"].map(|word| (word.to_owned(), Vec::new())).into_iter().collect(),
+    );
+    let rows = [
+        ("en", "1000", None),
+        ("en", "111", None),
+        ("en", "10", Some("10")),
+        ("en", "1", Some("1")),
+        ("en", "AAA", Some("aaa")),
+        ("en", "a", None),
+    ];
+    check(&expect, &rows);
+    let thousand = Expect::Choice(vec![("1000".to_owned(), Vec::new())]);
+    check(&thousand, &[("en", "1000", Some("1000")), ("en", "10", None)]);
 }
 
 #[test]
