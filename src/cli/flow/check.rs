@@ -71,7 +71,7 @@ fn show(program: &Program, setting: &Setting) {
         });
         let text = rendered.unwrap_or(said.text);
         let segments = Segments::of(&text);
-        let size = format!("{:?}, {}", segments.encoding, counted(segments.count, "segment"));
+        let size = format!("{}, {}", segments.encoding.name(), counted(segments.count, "segment"));
         out::say(&format!("    {}{language}: {size}", said.state));
         out::say(&format!("      {text}"));
     }

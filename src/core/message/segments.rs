@@ -59,6 +59,15 @@ impl Segments {
 }
 
 impl Encoding {
+    /// The name that people know it by.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gsm7 => "GSM-7",
+            Self::Ucs2 => "UCS-2",
+        }
+    }
+
     /// Units of a text that is alone, and of each part of a longer one.
     const fn capacity(self) -> (usize, usize) {
         match self {
