@@ -324,7 +324,8 @@ fn looked(list: &str, standing: &dyn Fn(&PhoneNumber) -> Standing) -> (Preview, 
 fn terms<'a>(program: &'a Program, rules: &'a Rules) -> Terms<'a> {
     // Tuesday, 10:00 in New York, where texts go out from 9 to 20.
     let now = utc("2026-12-01T15:00:00Z");
-    Terms { program, rules, per_minute: 2, segments_per_second: 1.0, now }
+    let not_after = utc("2026-12-02T14:00:00Z");
+    Terms { program, rules, per_minute: 2, segments_per_second: 1.0, now, not_after }
 }
 
 fn is_free(_: &PhoneNumber) -> Standing {
@@ -393,6 +394,7 @@ fn a_quote_is_what_the_flow_would_send() {
     // Two recipients a minute.
     assert_eq!(quote.minutes, 2);
     assert_eq!(quote.ends_at, Some(utc("2026-12-01T15:02:00Z")));
+    assert!(!quote.is_late());
 }
 
 #[test]
@@ -404,6 +406,7 @@ fn the_end_falls_into_the_hours_for_texts() {
     assert_eq!((survey.rows, survey.faulty), (1_260, 0));
     assert_eq!(quote.minutes, 630);
     assert_eq!(quote.ends_at, Some(utc("2026-12-02T14:30:00Z")));
+    assert!(quote.is_late());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{Context, find, give, name_of, no_name, not_stored, unreadable};
 use crate::clock::Timestamp;
@@ -118,14 +118,10 @@ impl Plan {
             return Err(refused("write 1 to 60000", "per_minute"));
         }
         let expires_after = match &order.expires_after {
-            None => program.expires_after().map_or(settings.expires_after, |span| {
-                // Whoever is begun last has as long as the first.
-                span.max(settings.expires_after)
-            }),
-            Some(text) => parse_duration(text)
-                .filter(|span| EXPIRES_HOURS.contains(&(span.as_secs() / 3600)))
-                .and_then(|span| TimeDelta::from_std(span).ok())
-                .ok_or_else(|| refused("write a span of 1h to 90d, such as 7d", "expires_after"))?,
+            None => expiry(&program, &rules),
+            Some(text) => {
+                expiry_of(text).ok_or_else(|| refused(BadExpiry::WORDS, "expires_after"))?
+            }
         };
         let wants_table = order.findings.is_some();
         if wants_table && !(order.dry_run && order.findings.as_deref() == Some("csv")) {
@@ -142,6 +138,7 @@ impl Plan {
             per_minute: self.per_minute,
             segments_per_second,
             now: self.now,
+            not_after: self.now + self.expires_after,
         }
     }
 
@@ -168,6 +165,37 @@ impl Plan {
     }
 }
 
+/// A span for which no campaign goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Self::WORDS)]
+pub struct BadExpiry;
+
+impl BadExpiry {
+    const WORDS: &str = "write a span of 1h to 90d, such as 7d";
+}
+
+/// Reads how long a campaign is to go on.
+///
+/// # Errors
+/// If it is no span of an hour to 90 days.
+pub fn read_expiry(text: &str) -> Result<TimeDelta, BadExpiry> {
+    expiry_of(text).ok_or(BadExpiry)
+}
+
+fn expiry_of(text: &str) -> Option<TimeDelta> {
+    parse_duration(text)
+        .filter(|span| EXPIRES_HOURS.contains(&(span.as_secs() / 3600)))
+        .and_then(|span| TimeDelta::from_std(span).ok())
+}
+
+/// How long a campaign goes on if nobody says so: as in the settings, or as its flow says if that is
+/// longer. It is counted from when the campaign is made, for all recipients alike.
+#[must_use]
+pub fn expiry(program: &Program, rules: &Rules) -> TimeDelta {
+    let span = rules.outreach.expires_after;
+    program.expires_after().map_or(span, |of_flow| of_flow.max(span))
+}
+
 fn hex(bytes: &[u8], count: usize) -> String {
     bytes.iter().take(count).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -186,16 +214,21 @@ pub(super) async fn create(
         Ok(plan) => Arc::new(plan),
         Err(refusal) => return refusal,
     };
-    let Ok(_place) = Arc::clone(&context.outreach.places).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&context.outreach.places).try_acquire_owned() else {
         let detail = "other lists are being taken in: try again when they are through";
         return problem(StatusCode::TOO_MANY_REQUESTS, detail, None);
     };
-    match Box::pin(take(&context, plan, request)).await {
+    match Box::pin(take(&context, plan, request, place)).await {
         Ok(answer) | Err(answer) => answer,
     }
 }
 
-async fn take(context: &Context, plan: Arc<Plan>, request: Request) -> Result<Response, Response> {
+async fn take(
+    context: &Context,
+    plan: Arc<Plan>,
+    request: Request,
+    place: OwnedSemaphorePermit,
+) -> Result<Response, Response> {
     let (spool, list) = Box::pin(spooled(context, request)).await?;
     let spool = Arc::new(spool);
     let looked = look(context, Arc::clone(&plan), Arc::clone(&spool), list.clone()).await?;
@@ -208,24 +241,54 @@ async fn take(context: &Context, plan: Arc<Plan>, request: Request) -> Result<Re
         return Ok(Json(told(Value::Null)).into_response());
     }
     if let Some(detail) = survey.refusal(plan.order.skip_faulty) {
-        let mut further = Map::new();
-        let _new = further.insert("survey".to_owned(), survey.to_json());
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return Err(problem_with(status, &detail, Some("body"), further));
+        return Err(refusal(&detail, "body", "survey", survey.to_json()));
     }
-    let digest = plan.digest(&list);
+    if quote.is_late() {
+        let ends_at = quote.ends_at.map_or_else(|| "longer".to_owned(), |at| at.to_rfc3339());
+        let detail = format!(
+            "the list needs until {ends_at}, the campaign ends {}: raise per_minute or expires_after",
+            quote.not_after.to_rfc3339()
+        );
+        return Err(refusal(&detail, "expires_after", "quote", quote.to_json()));
+    }
+    let (work, digest) = (context.clone(), plan.digest(&list));
+    // In a task of its own: who made the list and has gone leaves no half of it.
+    let taking = context.outreach.tasks.tracker().spawn(async move {
+        let taken = begin(&work, plan, digest, (spool, list)).await;
+        drop(place);
+        taken
+    });
+    let row = taking.await.map_err(|_| not_stored())??;
+    let row = campaign_json(&row, context.clock.now());
+    Ok((StatusCode::CREATED, Json(told(row))).into_response())
+}
+
+/// Makes a campaign of a list that can be taken, whole or not at all as far as anybody is texted.
+async fn begin(
+    context: &Context,
+    plan: Arc<Plan>,
+    digest: String,
+    list: (Arc<File>, Scouted),
+) -> Result<Campaign, Response> {
+    // One at a time: the same list may be on its way twice, and is found only when it is whole.
+    let _turn = context.outreach.turn.lock().await;
     if !plan.order.again {
         refuse_repetition(context, &digest).await?;
     }
     let made = make(context, &plan, digest).await?;
-    load(context, Arc::clone(&plan), &made.id, (spool, list)).await?;
-    let row = if plan.order.start.unwrap_or(true) {
-        give(context, &made.id, Word::Start, &plan.by).await?
+    load(context, Arc::clone(&plan), &made.id, list).await?;
+    if plan.order.start.unwrap_or(true) {
+        give(context, &made.id, Word::Start, &plan.by).await
     } else {
-        find(context, made.id.as_str()).await?
-    };
-    let row = campaign_json(&row, context.clock.now());
-    Ok((StatusCode::CREATED, Json(told(row))).into_response())
+        find(context, made.id.as_str()).await
+    }
+}
+
+/// A refusal with what it is about.
+fn refusal(detail: &str, field: &str, name: &str, about: Value) -> Response {
+    let mut further = Map::new();
+    let _new = further.insert(name.to_owned(), about);
+    problem_with(StatusCode::UNPROCESSABLE_ENTITY, detail, Some(field), further)
 }
 
 /// Takes the body into a file without a name, and looks at its bytes on the way.
@@ -378,8 +441,12 @@ async fn refuse_repetition(context: &Context, digest: &str) -> Result<(), Respon
     let view = context.handle.view();
     let read = tokio::task::spawn_blocking(move || view.campaigns()).await;
     let rows = read.ok().and_then(Result::ok).ok_or_else(unreadable)?;
-    // One that was stopped before it began has texted nobody.
-    let counts = |row: &&Campaign| row.state != CampaignState::Stopped || row.started_at.is_some();
+    // One that was stopped before it began has texted nobody; one that is not whole never will.
+    let counts = |row: &&Campaign| match row.state {
+        CampaignState::Stopped => row.started_at.is_some(),
+        CampaignState::Loading => row.is_whole,
+        CampaignState::Running | CampaignState::Paused | CampaignState::Finished => true,
+    };
     let Some(before) = rows.iter().filter(counts).find(|row| row.digest == digest) else {
         return Ok(());
     };
@@ -428,31 +495,41 @@ async fn load(
     });
     while let Some(recipients) = portions.recv().await {
         let event = Event::RecipientsAdded { campaign: id.clone(), recipients };
+        if context.outreach.tasks.stop_token().is_cancelled() {
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
+        }
         let Answer::Decided { outcomes, .. } = context.handle.act(event).await else {
-            return Err(left(id, StatusCode::SERVICE_UNAVAILABLE));
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
         };
         let is_added = |because: &Reason| matches!(because, Reason::RecipientsAdded(_));
         if !outcomes.iter().any(|outcome| is_added(&outcome.because)) {
-            return Err(left(id, StatusCode::CONFLICT));
+            return Err(left(context, id, StatusCode::CONFLICT).await);
         }
     }
     match reading.await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => return Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+        Ok(Err(_)) | Err(_) => {
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
+        }
     }
     // Only now may it be started.
     let whole = Event::RecipientsAdded { campaign: id.clone(), recipients: Vec::new() };
     match context.handle.act(whole).await {
         Answer::Decided { .. } => Ok(()),
-        Answer::NotStored(_) => Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+        Answer::NotStored(_) => Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await),
     }
 }
 
 /// What is left of a campaign whose list was not taken in to its end.
-fn left(id: &CampaignId, status: StatusCode) -> Response {
-    let detail = format!(
-        "the list was not taken in to its end: campaign {id} texts nobody; stop it, and try again"
-    );
+async fn left(context: &Context, id: &CampaignId, status: StatusCode) -> Response {
+    let now = match find(context, id.as_str()).await {
+        Ok(row) if row.state == CampaignState::Loading && !row.is_whole => {
+            "texts nobody; try again".to_owned()
+        }
+        Ok(row) => format!("is {}", row.state.name()),
+        Err(_) => "cannot be read: look at it before you try again".to_owned(),
+    };
+    let detail = format!("the list was not taken in to its end: campaign {id} {now}");
     problem(status, &detail, None)
 }
 
