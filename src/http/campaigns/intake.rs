@@ -4,21 +4,19 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::spool::{no_spool, spooled};
 use super::{Context, find, give, name_of, no_name, not_stored, unreadable};
 use crate::clock::Timestamp;
 use crate::core::campaign::{
@@ -33,17 +31,13 @@ use crate::engine::Answer;
 use crate::engine::campaigns::campaign_json;
 use crate::http::{problem, problem_with};
 use crate::outreach::cell::quoted;
-use crate::outreach::encoding::{Scout, Scouted};
-use crate::outreach::list::{self, FILE_BYTES_MAX};
+use crate::outreach::encoding::Scouted;
+use crate::outreach::list;
 use crate::outreach::preview::{Around, Preview, Recipients, preview};
 use crate::outreach::quote::Terms;
 use crate::outreach::survey::{Finding, Standing};
 use crate::settings::parse_duration;
 
-/// How long nothing may come of a list that is being sent.
-const SILENT_WITHIN: Duration = Duration::from_secs(60);
-/// How many pieces of a list wait for the disk.
-const PIECES_MAX: usize = 16;
 /// How many portions of recipients wait for the engine.
 const PORTIONS_MAX: usize = 2;
 /// How fast a campaign may be told to begin, as in the settings.
@@ -253,7 +247,7 @@ async fn take(
     }
     let (work, digest) = (context.clone(), plan.digest(&list));
     // In a task of its own: who made the list and has gone leaves no half of it.
-    let taking = context.outreach.tasks.tracker().spawn(async move {
+    let taking = context.outreach.tasks.spawn(async move {
         let taken = begin(&work, plan, digest, (spool, list)).await;
         drop(place);
         taken
@@ -289,72 +283,6 @@ fn refusal(detail: &str, field: &str, name: &str, about: Value) -> Response {
     let mut further = Map::new();
     let _new = further.insert(name.to_owned(), about);
     problem_with(StatusCode::UNPROCESSABLE_ENTITY, detail, Some(field), further)
-}
-
-/// Takes the body into a file without a name, and looks at its bytes on the way.
-async fn spooled(context: &Context, request: Request) -> Result<(File, Scouted), Response> {
-    has_room(context, request.headers())?;
-    let folder = context.outreach.folder.clone();
-    let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES_MAX);
-    let writing = tokio::task::spawn_blocking(move || -> io::Result<(File, Scouted)> {
-        let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
-        let mut scout = Scout::default();
-        while let Some(piece) = pieces.blocking_recv() {
-            scout.feed(&piece);
-            file.write_all(&piece)?;
-        }
-        Ok((file.into_inner().map_err(io::IntoInnerError::into_error)?, scout.finish()))
-    });
-    let mut body = request.into_body().into_data_stream();
-    let mut bytes = 0_u64;
-    loop {
-        let piece = match tokio::time::timeout(SILENT_WITHIN, body.next()).await {
-            Ok(Some(Ok(piece))) => piece,
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(cut_short(StatusCode::BAD_REQUEST)),
-            Err(_) => return Err(cut_short(StatusCode::REQUEST_TIMEOUT)),
-        };
-        bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        if bytes > FILE_BYTES_MAX {
-            return Err(too_long());
-        }
-        if sender.send(piece).await.is_err() {
-            break;
-        }
-    }
-    drop(sender);
-    let spooled = writing.await.map_err(|_| no_spool())?;
-    spooled.map_err(|_| no_spool())
-}
-
-/// Refuses what would fill the disk that the store is on.
-fn has_room(context: &Context, headers: &HeaderMap) -> Result<(), Response> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
-    if length > FILE_BYTES_MAX {
-        return Err(too_long());
-    }
-    // Its rows come into the store besides, each larger than its line.
-    let wanted = length.saturating_mul(4);
-    match context.handle.store().free_bytes() {
-        Ok(free) if free < wanted => {
-            let detail = "the disk has no room for this list";
-            Err(problem(StatusCode::INSUFFICIENT_STORAGE, detail, Some("body")))
-        }
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn too_long() -> Response {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "a list has at most 1 GiB: part it", Some("body"))
-}
-
-fn cut_short(status: StatusCode) -> Response {
-    problem(status, "the list did not come to its end", Some("body"))
-}
-
-fn no_spool() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the list cannot be kept, try again later", None)
 }
 
 /// A list that was looked over, and its findings as a table if they are wanted.
@@ -495,7 +423,7 @@ async fn load(
     });
     while let Some(recipients) = portions.recv().await {
         let event = Event::RecipientsAdded { campaign: id.clone(), recipients };
-        if context.outreach.tasks.stop_token().is_cancelled() {
+        if context.outreach.stop.is_cancelled() {
             return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
         }
         let Answer::Decided { outcomes, .. } = context.handle.act(event).await else {

@@ -7,6 +7,7 @@
 mod intake;
 mod key;
 mod responses;
+mod spool;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -21,6 +22,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use intake::{BadExpiry, Order as NewOrder, expiry, read_expiry};
 pub use key::key;
@@ -34,7 +37,6 @@ use crate::core::rules::Rules;
 use crate::core::task::NAME_MAX;
 use crate::engine::campaigns::campaign_json;
 use crate::engine::{Answer, SharedRules};
-use crate::shutdown::Tasks;
 
 /// How long a list may take: a million rows over a slow line, and to the disk.
 pub const LIST_WITHIN: Duration = Duration::from_secs(2 * 3600);
@@ -54,25 +56,27 @@ pub struct Means {
     /// Whose list goes to the engine now.
     turn: Mutex<()>,
     /// Where lists are taken in, though nobody waits for the answer any more.
-    tasks: Tasks,
+    tasks: TaskTracker,
+    /// Tells them to stop.
+    stop: CancellationToken,
     key: std::sync::OnceLock<crate::outreach::responses::Key>,
 }
 
 impl Means {
     /// Puts together rules, the sender's parts in a second, and a folder for files, which may be the
-    /// store's; lists are taken in among `tasks`.
+    /// store's; lists are taken in among its tasks, until they are told to stop.
     #[must_use]
     pub fn new(
         rules: SharedRules,
         segments_per_second: f64,
         folder: PathBuf,
         is_kept: bool,
-        tasks: Tasks,
+        (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Self {
         let places = Arc::new(Semaphore::new(LISTS_MAX));
         let key = std::sync::OnceLock::new();
         let turn = Mutex::new(());
-        Self { rules, segments_per_second, folder, is_kept, places, turn, tasks, key }
+        Self { rules, segments_per_second, folder, is_kept, places, turn, tasks, stop, key }
     }
 
     fn rules(&self) -> Arc<Rules> {
