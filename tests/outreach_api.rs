@@ -311,6 +311,34 @@ async fn answers_come_out_as_they_came_in() {
 }
 
 #[tokio::test]
+async fn a_list_that_its_campaign_has_no_time_for_is_refused() {
+    let daemon = daemon().await;
+    let rows: String = (0..90).map(|n| format!("M{n},Jane,+1415555{n:04},knee\n")).collect();
+    let list = format!("patient_id,patient_first_name,patient_phone,part\n{rows}");
+    let (status, told) = daemon.make("&per_minute=1&expires_after=1h", &list).await;
+    assert_eq!((status, &told["field"]), (422, &json!("expires_after")), "{told}");
+    assert_eq!(told["quote"]["is_late"], true);
+    assert_eq!(daemon.json("GET /api/v1/campaigns", "").await.1, json!([]));
+    let (_, told) = daemon.make("&start=false&expires_after=1h", &list).await;
+    assert_eq!(told["quote"]["is_late"], false, "{told}");
+    daemon.clock.advance(TimeDelta::hours(2));
+    let (status, told) = daemon.order(&id_of(&told), "start").await;
+    assert_eq!(status, 409, "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("its time is over"), "{told}");
+    daemon.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_that_send_the_same_list_at_once_one_is_refused() {
+    let daemon = daemon().await;
+    let ((one, _), (other, _)) = tokio::join!(daemon.make("", LIST), daemon.make("", LIST));
+    assert_eq!(std::cmp::min(one, other), 201);
+    assert_eq!(std::cmp::max(one, other), 409);
+    assert_eq!(daemon.json("GET /api/v1/campaigns", "").await.1.as_array().unwrap().len(), 1);
+    daemon.running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_list_goes_to_the_engine_in_portions() {
     let daemon = daemon().await;
     let rows: String = (0..600).map(|n| format!("M{n},Jane,+1415555{n:04},knee\n")).collect();

@@ -176,7 +176,67 @@ fn a_row_that_does_not_end_stops_the_list_and_not_the_machine() {
 }
 
 #[test]
-fn rows_of_another_length_are_told_and_not_filled_up() {
+fn a_quotation_mark_that_is_not_closed_swallows_no_rows() {
+    let refused = |text: &str| read(text.as_bytes()).unwrap_err().to_string();
+    let list = format!("{HEADER}\nA1,Jane,4155550121\nA2,\"John,4155550122\nA3,Ann,4155550123\n");
+    assert_eq!(refused(&list), "unclosed quotation mark, begun near line 3");
+    assert_eq!(
+        refused(&format!("sep=,\n{HEADER}\n\nA1,Jane,\"4155550121")),
+        "unclosed quotation mark, begun near line 4"
+    );
+    assert_eq!(
+        refused(&format!("{HEADER},\"note\nA1")),
+        "unclosed quotation mark, begun near line 1"
+    );
+    // A mark within a cell opens nothing, and one behind two is closed.
+    let list =
+        format!("{HEADER}\nA1,Ja\"ne,4155550121\nA2,\"Jo\"\"\",4155550122\nA3,\"\",4155550123");
+    assert_eq!(read(list.as_bytes()).unwrap().0.len(), 3);
+    let list = format!(
+        "{HEADER},note\nA1,Jane,4155550121,\"left\nA2,John,4155550122,\nA3,Ann,4155550123,\"x\n\
+         A4,Sue,4155550124,\"one, two, three, four\nfive, six, seven, eight\"\n"
+    );
+    assert_eq!(problems(&list), [(2, Problem::Swallowed)]);
+}
+
+#[test]
+fn empty_cells_at_the_end_of_a_row_may_be_left_out() {
+    let list = format!("{HEADER},day,note\nA1,Jane,4155550121\nA2,John,4155550122,Monday\n");
+    let (recipients, findings) = read(list.as_bytes()).unwrap();
+    assert!(findings.is_empty(), "{findings:?}");
+    assert!(recipients[0].1.ends_with("day=;note="), "{recipients:?}");
+    assert!(recipients[1].1.ends_with("day=Monday;note="), "{recipients:?}");
+    let list = "patient_id,note,patient_first_name,patient_phone\nA1,x,Jane\n";
+    assert_eq!(problems(list), [(2, Problem::Ragged { found: 3, expected: 4 })]);
+}
+
+#[test]
+fn a_row_that_is_kept_out_keeps_no_other_out() {
+    let list = format!(
+        "{HEADER}\nA1,Jane,12\n,Joe,4155550122\nA1,Jane,4155550121\nA2,Joe,4155550122\n\
+         A2,Joe,4155550122\n"
+    );
+    let found = problems(&list);
+    let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [2, 3, 6, 6], "{found:?}");
+    assert_eq!(found[2..], [(6, Problem::SamePatient(5)), (6, Problem::SamePhone(5))]);
+}
+
+#[test]
+fn a_broken_byte_spoils_its_row_and_not_the_list() {
+    let list = [
+        format!("{HEADER}\nA1,José,4155550121\nA2,Inés,4155550122\nA3,Zo").as_bytes(),
+        b"\xe9,4155550123\n",
+    ]
+    .concat();
+    let (recipients, findings) = read(&list).unwrap();
+    assert!(recipients[0].1.contains("José"), "{recipients:?}");
+    assert_eq!((findings.len(), findings[0].line), (1, 4));
+    assert_eq!(findings[0].problem, Problem::Unreadable);
+}
+
+#[test]
+fn rows_that_are_too_short_or_too_long_are_told() {
     let list = format!("{HEADER}\nA1,Jane\nA2,Jane,4155550122,,\nA3,Jane,4155550123,x\n");
     let ragged = |found| Problem::Ragged { found, expected: 3 };
     assert_eq!(problems(&list), [(2, ragged(2)), (4, ragged(4))]);
@@ -264,7 +324,8 @@ fn looked(list: &str, standing: &dyn Fn(&PhoneNumber) -> Standing) -> (Preview, 
 fn terms<'a>(program: &'a Program, rules: &'a Rules) -> Terms<'a> {
     // Tuesday, 10:00 in New York, where texts go out from 9 to 20.
     let now = utc("2026-12-01T15:00:00Z");
-    Terms { program, rules, per_minute: 2, segments_per_second: 1.0, now }
+    let not_after = utc("2026-12-02T14:00:00Z");
+    Terms { program, rules, per_minute: 2, segments_per_second: 1.0, now, not_after }
 }
 
 fn is_free(_: &PhoneNumber) -> Standing {
@@ -333,6 +394,7 @@ fn a_quote_is_what_the_flow_would_send() {
     // Two recipients a minute.
     assert_eq!(quote.minutes, 2);
     assert_eq!(quote.ends_at, Some(utc("2026-12-01T15:02:00Z")));
+    assert!(!quote.is_late());
 }
 
 #[test]
@@ -344,6 +406,7 @@ fn the_end_falls_into_the_hours_for_texts() {
     assert_eq!((survey.rows, survey.faulty), (1_260, 0));
     assert_eq!(quote.minutes, 630);
     assert_eq!(quote.ends_at, Some(utc("2026-12-02T14:30:00Z")));
+    assert!(quote.is_late());
 }
 
 #[test]

@@ -224,6 +224,7 @@ fn columns_that_say_who_it_is_cannot_stay() {
         Plan::new(&wanted, &names, Vec::new(), numbers(), Zone::UTC).err()
     };
     assert_eq!(refused(true, "patient_phone"), Some(BadWish::Names("patient_phone")));
+    assert_eq!(refused(true, "Patient Phone"), Some(BadWish::Names("patient_phone")));
     assert_eq!(refused(true, "leg"), Some(BadWish::NoColumn("leg".to_owned())));
     assert_eq!(refused(false, "arm"), Some(BadWish::NotAnonymous));
     assert_eq!(refused(true, "arm"), None);

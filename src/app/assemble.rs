@@ -19,6 +19,7 @@ use crate::outbound::hl7 as lane;
 use crate::outbound::sms as sms_lane;
 use crate::outbound::twilio::{self, Auth, Twilio};
 use crate::settings::{self, Destination, Listener, Settings};
+use crate::shutdown::Tasks;
 use crate::sms::request::Sender;
 use crate::sms::sid::{AccountSid, KeySid};
 use crate::tls;
@@ -243,9 +244,10 @@ pub(super) fn sms_options(settings: &Settings) -> sms_lane::Options {
 }
 
 /// What campaigns are made with; without a folder of the store, files go where others' do.
-pub(super) fn outreach(settings: &Settings, rules: &SharedRules) -> Means {
+pub(super) fn outreach(settings: &Settings, rules: &SharedRules, tasks: &Tasks) -> Means {
     let is_kept = settings.store.engine != settings::Engine::Memory;
     let folder = if is_kept { settings.store.path.clone() } else { std::env::temp_dir() };
     let pace = settings.sms.segments_per_second;
-    Means::new(Arc::clone(rules), pace, folder, is_kept)
+    let group = (tasks.tracker().clone(), tasks.stop_token());
+    Means::new(Arc::clone(rules), pace, folder, is_kept, group)
 }

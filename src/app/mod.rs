@@ -259,7 +259,7 @@ impl App {
             metrics_token: self.settings.metrics.token.clone(),
             body_bytes_max: self.settings.http.body_bytes_max,
             region: self.settings.region,
-            outreach: Arc::new(assemble::outreach(&self.settings, &self.rules)),
+            outreach: Arc::new(assemble::outreach(&self.settings, &self.rules, &tasks)),
             clock: self.clock,
         };
         serve_http((socket, acceptor), context, self.settings.http.connections_max, &tasks);

@@ -151,8 +151,10 @@ impl Client {
         to: &Path,
     ) -> Result<(), Failure> {
         let answer = self.carried(path, query, file, |_| {}).await?;
+        let mut file = beside(to)?;
+        saved(answer, &mut file).await?;
         let refused = |why| Failure::Failed(format!("{}: {why}", to.display()));
-        saved(answer, &mut File::create(to).map_err(refused)?).await
+        file.persist(to).map(|_| ()).map_err(|why| refused(why.error))
     }
 
     async fn carried<Q: Serialize>(
@@ -207,6 +209,14 @@ impl Client {
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
         body_of(self.sent(request).await?).await
     }
+}
+
+/// A file in the folder of another, which takes the other's place when it is whole.
+pub(crate) fn beside(path: &Path) -> Result<tempfile::NamedTempFile, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    tempfile::NamedTempFile::new_in(folder)
+        .map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))
 }
 
 /// Writes the body of an answer, unless it is a problem.

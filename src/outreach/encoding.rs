@@ -1,8 +1,9 @@
 //! Character sets of lists: which one a file is in, and its text as UTF-8 with line ends of one kind.
 //!
-//! Which one is decided over the whole file, before a row is read: a list that is UTF-8 up to its last
-//! line but one is not UTF-8, and a name in that line must not go out broken. What a file cannot tell
-//! is read as Windows-1252, in which every byte has a meaning or is visibly none.
+//! Which one is decided over the whole file, before a row is read, by what prevails: characters of
+//! several bytes that are UTF-8, or bytes that are not. A broken byte among many sound characters stays
+//! visible in its row, and does not spoil every name of the list. What a file cannot tell is read as
+//! Windows-1252, in which every byte has a meaning or is visibly none.
 
 use std::io::{self, Read};
 
@@ -78,7 +79,10 @@ pub struct Scout {
     head: Vec<u8>,
     /// The start of a character whose other bytes have not come yet.
     begun: Vec<u8>,
-    is_broken: bool,
+    /// How many characters of several bytes there are.
+    wide: u64,
+    /// How many bytes or sequences are no characters.
+    broken: u64,
 }
 
 impl Scout {
@@ -88,9 +92,7 @@ impl Scout {
         self.bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         let wanted = 4_usize.saturating_sub(self.head.len());
         self.head.extend(chunk.iter().take(wanted));
-        if !self.is_broken {
-            self.check(chunk);
-        }
+        self.check(chunk);
     }
 
     fn check(&mut self, chunk: &[u8]) {
@@ -101,10 +103,20 @@ impl Scout {
             joined = [std::mem::take(&mut self.begun).as_slice(), chunk].concat();
             &joined
         };
-        if let Err(refusal) = std::str::from_utf8(bytes) {
-            self.is_broken = refusal.error_len().is_some();
-            self.begun = bytes.get(refusal.valid_up_to()..).unwrap_or_default().to_vec();
-            self.begun.truncate(4);
+        let mut rest = bytes;
+        loop {
+            let Err(refusal) = std::str::from_utf8(rest) else {
+                self.wide += wide(rest);
+                return;
+            };
+            let (sound, others) = rest.split_at_checked(refusal.valid_up_to()).unwrap_or_default();
+            self.wide += wide(sound);
+            let Some(length) = refusal.error_len() else {
+                self.begun = others.to_vec();
+                return;
+            };
+            self.broken += 1;
+            rest = others.get(length..).unwrap_or_default();
         }
     }
 
@@ -118,11 +130,19 @@ impl Scout {
             // Without a mark, a list begins with a letter of the Latin alphabet, or a quote.
             [1..=0x7f, 0, 1..=0x7f, 0] => Charset::Utf16Le,
             [0, 1..=0x7f, 0, 1..=0x7f] => Charset::Utf16Be,
-            _ if self.is_broken || !self.begun.is_empty() => Charset::Windows1252,
-            _ => Charset::Utf8,
+            _ => {
+                let broken = self.broken + u64::from(!self.begun.is_empty());
+                if broken == 0 || self.wide > broken { Charset::Utf8 } else { Charset::Windows1252 }
+            }
         };
         Scouted { charset, bytes: self.bytes, digest: self.hash.finalize().into() }
     }
+}
+
+/// How many characters of text are of several bytes.
+fn wide(text: &[u8]) -> u64 {
+    let count = text.iter().filter(|byte| **byte >= 0xc0).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// A file's text as UTF-8: without a byte order mark, every line ended by a line feed alone. What
@@ -223,6 +243,14 @@ mod tests {
         assert_eq!(scouted(&[]), Charset::Utf8);
         assert_eq!(scouted(&[b"\xfe", b"\xff\0a"]), Charset::Utf16Be);
         assert_eq!(scouted(&[b"p\0a\0"]), Charset::Utf16Le);
+    }
+
+    #[test]
+    fn what_prevails_tells_the_character_set() {
+        assert_eq!(scouted(&["José, Inés, ".as_bytes(), b"Zo\xe9"]), Charset::Utf8);
+        assert_eq!(scouted(&["José, Inés, Zo".as_bytes(), b"\xc3"]), Charset::Utf8);
+        assert_eq!(scouted(&["José, ".as_bytes(), b"In\xe9s, Zo\xe9"]), Charset::Windows1252);
+        assert_eq!(scouted(&["José, ".as_bytes(), b"In\xe9s"]), Charset::Windows1252);
     }
 
     #[test]

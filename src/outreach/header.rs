@@ -91,6 +91,11 @@ impl Header {
         self.places[2]
     }
 
+    /// The last place of a column that every list has.
+    pub(super) fn last_required(&self) -> usize {
+        self.places.into_iter().max().unwrap_or(0)
+    }
+
     pub(super) const fn language(&self) -> Option<usize> {
         self.language
     }
@@ -100,7 +105,8 @@ fn bare(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-fn folded(name: &str) -> String {
+/// A name without what people write differently.
+pub(super) fn folded(name: &str) -> String {
     let is_kept = |c: &char| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{feff}');
     name.chars().filter(is_kept).flat_map(char::to_lowercase).collect()
 }

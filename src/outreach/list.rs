@@ -74,6 +74,12 @@ pub enum Error {
         /// Where it begins.
         line: u64,
     },
+    /// A cell is not closed before the list ends: what follows it would be taken for its text.
+    #[error("unclosed quotation mark, begun near line {line}")]
+    Unclosed {
+        /// Where it is opened.
+        line: u64,
+    },
     /// The file cannot be read.
     #[error("the list cannot be read: {0}")]
     Read(io::ErrorKind),
@@ -119,6 +125,8 @@ pub struct Row<'a> {
     pub cells: &'a StringRecord,
     /// The columns.
     pub header: &'a Header,
+    /// What separates the cells.
+    pub delimiter: char,
 }
 
 impl<R: Read> List<R> {
@@ -133,7 +141,12 @@ impl<R: Read> List<R> {
         let _count = read.map_err(|refusal| Error::Read(refusal.kind()))?;
         let told = told_delimiter(&mut sample);
         let delimiter = told.unwrap_or_else(|| header::delimiter(&sample, SAMPLE_RECORDS));
-        let source = Bounded { source: Cursor::new(sample).chain(text), left: 0 };
+        let source = Bounded {
+            source: Cursor::new(sample).chain(text),
+            left: 0,
+            quotes: Quotes { delimiter, place: Place::Start, lines: 0, opened: 0 },
+            is_over: false,
+        };
         let reader = ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
@@ -182,7 +195,8 @@ impl<R: Read> List<R> {
         if self.rows > ROWS_MAX {
             return Err(Error::TooManyRows);
         }
-        Ok(Some(Row { line: self.line, cells: &self.record, header: &self.header }))
+        let (line, delimiter) = (self.line, self.delimiter());
+        Ok(Some(Row { line, cells: &self.record, header: &self.header, delimiter }))
     }
 
     fn advance(&mut self) -> Result<bool, Error> {
@@ -190,6 +204,9 @@ impl<R: Read> List<R> {
         self.reader.get_mut().left = ROW_BYTES_MAX + AHEAD_BYTES;
         let read = self.reader.read_record(&mut self.record);
         let is_there = read.map_err(|refusal| Error::of(refusal, before))?;
+        if let Some(line) = self.reader.get_ref().unclosed() {
+            return Err(Error::Unclosed { line: line + self.skipped });
+        }
         // Blank lines before a record are passed over with it: its line is told by where it ends.
         let within: usize = self.record.iter().map(lines_within).sum();
         let after = self.reader.position().line() + self.skipped;
@@ -215,10 +232,61 @@ fn told_delimiter(sample: &mut Vec<u8>) -> Option<u8> {
     Some(delimiter)
 }
 
-/// Gives so many bytes, and then fails: a row that does not end would fill the memory.
+/// Gives so many bytes, and then fails: a row that does not end would fill the memory. It also keeps
+/// an eye on quotation marks, because the reader takes the end of a file for the end of a quote.
 struct Bounded<R> {
     source: R,
     left: usize,
+    quotes: Quotes,
+    is_over: bool,
+}
+
+impl<R> Bounded<R> {
+    /// The line at which a quotation mark was opened that the end of the list has not closed.
+    fn unclosed(&self) -> Option<u64> {
+        let is_open = self.is_over && self.quotes.place == Place::Quoted;
+        is_open.then_some(self.quotes.opened)
+    }
+}
+
+/// Where in a cell the bytes are that were given out last, by the rules of the reader.
+struct Quotes {
+    delimiter: u8,
+    place: Place,
+    /// Line ends so far.
+    lines: u64,
+    /// The line of the last mark that opened a cell.
+    opened: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the start of a cell: only here a mark opens it.
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a mark in a quoted cell, which closes it or is the first of two.
+    Mark,
+}
+
+impl Quotes {
+    fn pass(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let is_end = byte == b'\n' || byte == self.delimiter;
+            self.place = match self.place {
+                Place::Start if byte == b'"' => {
+                    self.opened = self.lines + 1;
+                    Place::Quoted
+                }
+                Place::Mark if byte == b'"' => Place::Quoted,
+                Place::Start | Place::Plain | Place::Mark if is_end => Place::Start,
+                Place::Start | Place::Plain | Place::Mark => Place::Plain,
+                Place::Quoted if byte == b'"' => Place::Mark,
+                Place::Quoted => Place::Quoted,
+            };
+            self.lines += u64::from(byte == b'\n');
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +299,10 @@ impl<R: Read> Read for Bounded<R> {
             return Err(io::Error::other(Endless));
         }
         let room = out.len().min(self.left);
-        let count = self.source.read(out.get_mut(..room).unwrap_or_default())?;
+        let given = out.get_mut(..room).unwrap_or_default();
+        let count = self.source.read(given)?;
+        self.quotes.pass(given.get(..count).unwrap_or_default());
+        self.is_over = count == 0 && room > 0;
         self.left -= count;
         Ok(count)
     }

@@ -33,6 +33,8 @@ pub struct Terms<'a> {
     pub segments_per_second: f64,
     /// The time.
     pub now: Timestamp,
+    /// When the campaign ends, whoever has not been texted by then.
+    pub not_after: Timestamp,
 }
 
 /// A text as it would go out.
@@ -66,6 +68,8 @@ pub struct Quote {
     pub minutes: u64,
     /// When the last of them has gone, within the hours for texts; `None` if that is too far off.
     pub ends_at: Option<Timestamp>,
+    /// When the campaign ends.
+    pub not_after: Timestamp,
     /// The first of the texts, the longest, and one in another language.
     pub samples: Vec<Sample>,
 }
@@ -84,7 +88,8 @@ impl<'a> Quoter<'a> {
     /// Begins with nothing.
     #[must_use]
     pub fn new(terms: Terms<'a>) -> Self {
-        Self { terms, quote: Quote::default(), first: None, longest: None, foreign: None }
+        let quote = Quote { not_after: terms.not_after, ..Quote::default() };
+        Self { terms, quote, first: None, longest: None, foreign: None }
     }
 
     /// Adds a recipient who may be texted; says if nothing would be.
@@ -195,6 +200,12 @@ const fn whole(rate: f64) -> u64 {
 }
 
 impl Quote {
+    /// Whether the campaign would end before the last recipient's turn.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.ends_at.is_none_or(|at| at > self.not_after)
+    }
+
     /// Renders it for scripts.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -207,6 +218,8 @@ impl Quote {
             "unicode_texts": self.wide,
             "minutes": self.minutes,
             "ends_at": self.ends_at,
+            "not_after": self.not_after,
+            "is_late": self.is_late(),
             "samples": self.samples.iter().map(Sample::to_json).collect::<Vec<_>>(),
         })
     }

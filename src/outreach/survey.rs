@@ -19,6 +19,9 @@ use crate::phi::Phi;
 /// How many findings a survey holds itself; all of them pass by whoever looks.
 pub const FINDINGS_MAX: usize = 100;
 
+/// From how many digits on something looks like a phone: those of a number without an area code.
+const PHONE_DIGITS_MIN: usize = 7;
+
 /// Something about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -33,7 +36,8 @@ pub struct Finding {
 /// What can be about a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// It has another number of cells than there are columns.
+    /// It has more cells than there are columns, or not those that every list has. Others may be missing
+    /// at its end, where spreadsheets leave out what is empty.
     #[error("has {found} cells where the header has {expected}: is a separator within a value?")]
     Ragged {
         /// How many it has.
@@ -41,6 +45,9 @@ pub enum Problem {
         /// How many there are columns.
         expected: usize,
     },
+    /// A cell holds further rows.
+    #[error("holds what look like further rows: is a quotation mark not closed?")]
+    Swallowed,
     /// It is too long.
     #[error("has more than {ROW_BYTES_MAX} bytes")]
     RowTooLong,
@@ -92,6 +99,7 @@ impl Problem {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ragged { .. } => "cells",
+            Self::Swallowed => "swallowed_rows",
             Self::RowTooLong => "row_too_long",
             Self::CellTooLong => "cell_too_long",
             Self::Unreadable => "unreadable",
@@ -191,7 +199,7 @@ impl Examiner {
         let mut desk = Desk { line: row.line, findings: Vec::new() };
         let columns = row.header.names().len();
         let surplus = row.cells.iter().skip(columns).any(|cell| !cell.trim().is_empty());
-        if row.cells.len() < columns || surplus {
+        if row.cells.len() <= row.header.last_required() || surplus {
             desk.note(None, Problem::Ragged { found: row.cells.len(), expected: columns });
             return (None, desk.findings);
         }
@@ -201,8 +209,8 @@ impl Examiner {
         }
         let cell = |place: usize| row.cells.get(place).unwrap_or_default().trim();
         let mut data = Map::new();
-        for (name, cell) in row.header.names().iter().zip(row.cells) {
-            let cell = cell.trim();
+        for (place, name) in row.header.names().iter().enumerate() {
+            let cell = cell(place);
             if cell.len() > CELL_CHARS_MAX && cell.chars().count() > CELL_CHARS_MAX {
                 desk.note(Some(name), Problem::CellTooLong);
             }
@@ -210,12 +218,15 @@ impl Examiner {
             {
                 desk.note(Some(name), Problem::Unreadable);
             }
+            if holds_rows(cell, row) {
+                desk.note(Some(name), Problem::Swallowed);
+            }
             if cell.is_empty() && self.needed.contains(name) {
                 desk.note(Some(name), Problem::Missing);
             }
             let _new = data.insert(name.clone(), Value::from(cell));
         }
-        self.compare_patient(cell(row.header.patient()), &mut desk);
+        let patient = self.patient(cell(row.header.patient()), &mut desk);
         let phone = self.phone(cell(row.header.phone()), &mut desk);
         let language = row.header.language().map(cell).filter(|text| !text.is_empty());
         let tag = language.and_then(language_tag);
@@ -223,28 +234,32 @@ impl Examiner {
             desk.note(Some("language"), Problem::Language);
         }
         let is_sound = desk.findings.iter().all(|finding| !finding.problem.is_fault());
-        let recipient = phone.filter(|_| is_sound).map(|phone| Recipient {
-            row: row.line,
-            phone,
-            language: tag,
-            data: Phi::new(data),
-        });
-        (recipient, desk.findings)
+        let Some((phone, key)) = phone.filter(|_| is_sound) else { return (None, desk.findings) };
+        // Only a row that is taken keeps others out.
+        remember(&mut self.phones, key, row.line);
+        if let Some(patient) = patient {
+            remember(&mut self.patients, patient, row.line);
+        }
+        let data = Phi::new(data);
+        (Some(Recipient { row: row.line, phone, language: tag, data }), desk.findings)
     }
 
-    fn compare_patient(&mut self, id: &str, desk: &mut Desk) {
+    /// By what a patient is known.
+    fn patient(&self, id: &str, desk: &mut Desk) -> Option<u64> {
         if id.is_empty() {
             desk.note(Some("patient_id"), Problem::NoPatient);
-            return;
+            return None;
         }
         let digest = Sha256::digest(id.as_bytes());
         let key = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        if let Some(line) = before(&mut self.patients, key, desk.line) {
-            desk.note(Some("patient_id"), Problem::SamePatient(line));
+        if let Some(line) = self.patients.get(&key) {
+            desk.note(Some("patient_id"), Problem::SamePatient((*line).into()));
         }
+        Some(key)
     }
 
-    fn phone(&mut self, text: &str, desk: &mut Desk) -> Option<PhoneNumber> {
+    /// A phone, and by what it is known.
+    fn phone(&self, text: &str, desk: &mut Desk) -> Option<(PhoneNumber, u64)> {
         const COLUMN: Option<&str> = Some("patient_phone");
         if is_rounded(text) {
             desk.note(COLUMN, Problem::PhoneRounded);
@@ -261,19 +276,29 @@ impl Examiner {
         };
         // E.164 has 15 digits at most, which fit.
         let key = phone.as_str().trim_start_matches('+').parse().unwrap_or(0);
-        if let Some(line) = before(&mut self.phones, key, desk.line) {
-            desk.note(COLUMN, Problem::SamePhone(line));
+        if let Some(line) = self.phones.get(&key) {
+            desk.note(COLUMN, Problem::SamePhone((*line).into()));
         }
-        Some(phone)
+        Some((phone, key))
     }
 }
 
-/// The line at which a key came before; else it is remembered.
-fn before(seen: &mut BTreeMap<u64, u32>, key: u64, line: u64) -> Option<u64> {
+fn remember(seen: &mut BTreeMap<u64, u32>, key: u64, line: u64) {
     // A row has at most so many lines that a million of them fit.
     let here = u32::try_from(line).unwrap_or(u32::MAX);
-    let first = *seen.entry(key).or_insert(here);
-    (first != here).then(|| first.into())
+    let _first = seen.entry(key).or_insert(here);
+}
+
+/// Whether a later line of a cell has as many separators as a row, and figures where the phone
+/// stands: a mark that is closed by one far below makes a cell of the rows between.
+fn holds_rows(cell: &str, row: Row<'_>) -> bool {
+    let is_row = |line: &str| {
+        let digits = line.split(row.delimiter).nth(row.header.phone());
+        let digits = digits.map_or(0, |cell| cell.bytes().filter(u8::is_ascii_digit).count());
+        line.matches(row.delimiter).count() + 1 >= row.header.names().len()
+            && digits >= PHONE_DIGITS_MIN
+    };
+    cell.lines().skip(1).any(is_row)
 }
 
 /// Whether a phone is written as 1.4155E+10: its last digits are lost.

@@ -70,7 +70,8 @@ pub(super) fn one(
             let zone = settings.rules.practice.zone;
             summary::campaign(&row, zone).iter().for_each(|line| out::say(line));
         }
-        Format::Json | Format::Csv => out::rows(&[row], format),
+        Format::Json => out::rows(&[row], format),
+        Format::Csv => out::rows(&[legible(&row)], format),
     }
     Ok(())
 }
@@ -84,7 +85,10 @@ pub(super) async fn follow(client: &Client, id: &CampaignId) -> Result<Value, Fa
     let mut row = look(client, id).await?;
     let mut bar = Bar::new("Texting", Unit::Recipients, summary::begun(&row));
     while summary::is_open(&row) {
-        bar.show(summary::begun(&row), summary::count(&row, "/recipients"));
+        match summary::all_begun(&row) {
+            Some(told) => out::progress(&told),
+            None => bar.show(summary::begun(&row), summary::count(&row, "/recipients")),
+        }
         tokio::time::sleep(LOOK_EVERY).await;
         row = look(client, id).await?;
     }

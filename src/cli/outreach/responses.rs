@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::{Target, load, out, target};
+use crate::cli::client::beside;
 use crate::cli::{Config, Failure, block_on};
 use crate::core::campaign::CampaignId;
 use crate::engine::view::View;
@@ -63,20 +64,24 @@ enum Form {
 }
 
 impl Arguments {
-    fn form(&self) -> Form {
-        let ending = self.output.as_deref().and_then(Path::extension);
-        let by_ending =
-            ending.and_then(|ending| Form::from_str(&ending.to_string_lossy(), true).ok());
-        let default = if self.output.is_some() { Form::Csv } else { Form::Text };
-        self.format.or(by_ending).unwrap_or(default)
+    fn form(&self) -> Result<Form, Failure> {
+        let Some(path) = &self.output else { return Ok(self.format.unwrap_or(Form::Text)) };
+        let ending = path.extension().map(std::ffi::OsStr::to_string_lossy);
+        let by_ending = ending.and_then(|ending| Form::from_str(&ending, true).ok());
+        match self.format.or(by_ending) {
+            Some(form) if form != Form::Text => Ok(form),
+            Some(_) | None => Err(Failure::Usage(
+                "--output: end the name in .csv, .json or .xlsx, or add --format".to_owned(),
+            )),
+        }
     }
 
-    fn choice(&self) -> Choice {
+    fn choice(&self, form: Form) -> Choice {
         let layout = match self.layout {
             Layout::Column => "column",
             Layout::Row => "row",
         };
-        let format = match self.form() {
+        let format = match form {
             Form::Csv => "csv",
             Form::Text | Form::Json => "json",
             Form::Xlsx => "xlsx",
@@ -92,35 +97,40 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let form = arguments.form();
+    let form = arguments.form()?;
     if form == Form::Xlsx && arguments.output.is_none() && out::is_shown() {
         return Err(Failure::Usage("a workbook cannot be shown: add --output FILE".to_owned()));
     }
     let settings = load(&arguments.config)?;
+    let choice = arguments.choice(form);
     match (&arguments.output, form) {
-        (Some(path), Form::Csv | Form::Json | Form::Xlsx) => to_file(&settings, arguments, path),
-        (Some(_), Form::Text) => {
-            Err(Failure::Usage("--output: write csv, json or xlsx".to_owned()))
-        }
+        (Some(path), _) => to_file(&settings, arguments, &choice, path),
         (None, Form::Text) => {
             let mut table = Table::default();
-            fill(&settings, arguments, &mut table)?;
+            fill(&settings, arguments, &choice, &mut table)?;
             table.show();
             Ok(())
         }
-        (None, Form::Csv | Form::Json | Form::Xlsx) => fill(&settings, arguments, &mut Printed),
+        (None, Form::Csv | Form::Json | Form::Xlsx) => {
+            let mut printed = Printed::default();
+            let filled = fill(&settings, arguments, &choice, &mut printed);
+            // Who reads no further has what they wanted.
+            if printed.is_closed { Ok(()) } else { filled }
+        }
     }
 }
 
 /// Writes a file that is there when it is whole.
-fn to_file(settings: &Settings, arguments: &Arguments, path: &Path) -> Result<(), Failure> {
+fn to_file(
+    settings: &Settings,
+    arguments: &Arguments,
+    choice: &Choice,
+    path: &Path,
+) -> Result<(), Failure> {
     let refused =
         |why: &dyn std::fmt::Display| Failure::Failed(format!("{}: {why}", path.display()));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|why| refused(&why))?;
-    let mut file = io::BufWriter::new(file);
-    fill(settings, arguments, &mut file)?;
+    let mut file = io::BufWriter::new(beside(path)?);
+    fill(settings, arguments, choice, &mut file)?;
     let file = file.into_inner().map_err(|why| refused(&why))?;
     let _file = file.persist(path).map_err(|why| refused(&why.error))?;
     out::complain(&format!("written to {}", path.display()));
@@ -130,16 +140,18 @@ fn to_file(settings: &Settings, arguments: &Arguments, path: &Path) -> Result<()
 fn fill(
     settings: &Settings,
     arguments: &Arguments,
+    choice: &Choice,
     sink: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
-    let choice = arguments.choice();
     block_on(async {
         match target(settings).await? {
             Target::Daemon(client) => {
                 let path = format!("/campaigns/{}/responses", arguments.id);
-                client.download(&path, &choice, sink).await
+                client.download(&path, choice, sink).await
             }
-            Target::Store(store) => by_store(&View::new(store), settings, arguments, sink),
+            Target::Store(store) => {
+                by_store(&View::new(store), settings, (&arguments.id, choice), sink)
+            }
         }
     })
 }
@@ -147,14 +159,13 @@ fn fill(
 fn by_store(
     view: &View,
     settings: &Settings,
-    arguments: &Arguments,
+    (id, choice): (&CampaignId, &Choice),
     sink: &mut dyn Write,
 ) -> Result<(), Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::Failed(what.to_string());
-    let campaign = view.campaign(&arguments.id).map_err(|refusal| failed(&refusal))?;
+    let campaign = view.campaign(id).map_err(|refusal| failed(&refusal))?;
     let campaign = campaign.ok_or_else(|| failed(&"there is no such campaign"))?;
-    let (wanted, format) = arguments
-        .choice()
+    let (wanted, format) = choice
         .read()
         .map_err(|(field, problem)| Failure::Usage(format!("--{field}: {problem}")))?;
     let folder = &settings.store.path;
@@ -166,15 +177,28 @@ fn by_store(
 }
 
 /// The standard output; a closed pipe ends it.
-struct Printed;
+#[derive(Default)]
+struct Printed {
+    is_closed: bool,
+}
+
+impl Printed {
+    fn told<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        let is_closed = |refusal: &io::Error| refusal.kind() == io::ErrorKind::BrokenPipe;
+        self.is_closed |= done.as_ref().is_err_and(is_closed);
+        done
+    }
+}
 
 impl Write for Printed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        out::sink().write(bytes)
+        let written = out::sink().write(bytes);
+        self.told(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        out::sink().flush()
+        let flushed = out::sink().flush();
+        self.told(flushed)
     }
 }
 

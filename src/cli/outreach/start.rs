@@ -6,17 +6,18 @@ use std::io::{BufWriter, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::list::follow;
 use super::{Client, Target, load, no_daemon, out, summary, target, who};
-use crate::cli::client::problem_of;
+use crate::cli::client::{beside, problem_of};
 use crate::cli::out::{Bar, Unit};
 use crate::cli::{Config, Failure, Format, block_on};
 use crate::clock::Clock;
 use crate::core::campaign::CampaignId;
 use crate::core::phone::PhoneNumber;
 use crate::engine::view::View;
-use crate::http::campaigns::NewOrder;
+use crate::http::campaigns::{BadExpiry, NewOrder, expiry, name_of, read_expiry};
 use crate::outreach::cell::quoted;
 use crate::outreach::encoding::Scout;
 use crate::outreach::list::FILE_BYTES_MAX;
@@ -37,13 +38,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     csv: PathBuf,
     /// The campaign's name; by default the flow's
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     name: Option<String>,
     /// How many recipients to begin with in a minute; by default as in the settings
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     per_minute: Option<u32>,
     /// How long it goes on, 1h to 90d; by default as in flow or settings
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
     expires_after: Option<String>,
     /// Look the list over and show what would be sent; needs no daemon
     #[arg(long)]
@@ -70,6 +71,14 @@ pub(super) struct Arguments {
     config: Config,
 }
 
+fn name(text: &str) -> Result<String, &'static str> {
+    name_of(text).map(str::to_owned).ok_or("write one line of up to 64 characters")
+}
+
+fn span(text: &str) -> Result<String, BadExpiry> {
+    read_expiry(text).map(|_| text.to_owned())
+}
+
 impl Arguments {
     fn order(&self) -> NewOrder {
         NewOrder {
@@ -90,6 +99,9 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = load(&arguments.config)?;
     let mut file = opened(&arguments.csv)?;
+    if arguments.findings.as_deref().is_some_and(|path| is_same(path, &arguments.csv)) {
+        return Err(Failure::Usage("--findings: is the list itself".to_owned()));
+    }
     block_on(async {
         match target(&settings).await {
             Ok(Target::Daemon(client)) => {
@@ -114,6 +126,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(failure) => Err(failure),
         }
     })
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    one == other || (real(one).is_some() && real(one) == real(other))
 }
 
 fn opened(path: &Path) -> Result<File, Failure> {
@@ -158,7 +175,8 @@ async fn by_daemon(
         let told = summary::survey(survey, &shown(&arguments.csv));
         match arguments.format {
             Format::Text => told.iter().for_each(|line| out::say(line)),
-            Format::Json | Format::Csv => out::say(&body.to_string()),
+            Format::Json => out::say(&body.to_string()),
+            Format::Csv => out::rows(&[summary::flat(&body)], Format::Csv),
         }
         let can_skip = survey.get("sound").and_then(Value::as_u64).unwrap_or(0) > 0
             && survey.pointer("/missing_columns/0").is_none();
@@ -166,16 +184,36 @@ async fn by_daemon(
         let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
         return Err(Failure::Failed(format!("nothing was sent: {detail}{advice}")));
     }
+    let zone = settings.rules.practice.zone;
+    if let (422, Some(late)) = (status, body.get("quote").and_then(|row| summary::late(row, zone)))
+    {
+        return Err(Failure::Failed(format!("nothing was sent: {late}")));
+    }
     if !(200..300).contains(&status) {
         return Err(problem_of(&body));
     }
-    conclude(&body, arguments, settings)?;
     let id = body.pointer("/campaign/id").and_then(Value::as_str);
-    if let Some(id) = id.and_then(|id| id.parse::<CampaignId>().ok()).filter(|_| arguments.follow) {
-        let row = follow(client, &id).await?;
-        out::say("");
-        let zone = settings.rules.practice.zone;
-        summary::campaign(&row, zone).iter().for_each(|line| out::say(line));
+    let Some(id) = id.and_then(|id| id.parse::<CampaignId>().ok()).filter(|_| arguments.follow)
+    else {
+        return conclude(&body, arguments, settings);
+    };
+    if arguments.format != Format::Csv {
+        conclude(&body, arguments, settings)?;
+    }
+    let row = follow(client, &id).await?;
+    match arguments.format {
+        Format::Text => {
+            out::say("");
+            summary::campaign(&row, zone).iter().for_each(|line| out::say(line));
+        }
+        Format::Json => out::say(&row.to_string()),
+        Format::Csv => {
+            let mut whole = body;
+            if let Some(known) = whole.get_mut("campaign") {
+                *known = row;
+            }
+            out::rows(&[summary::flat(&whole)], Format::Csv);
+        }
     }
     Ok(())
 }
@@ -194,8 +232,8 @@ fn conclude(told: &Value, arguments: &Arguments, settings: &Settings) -> Result<
     let null = Value::Null;
     let part = |name: &str| told.get(name).unwrap_or(&null);
     let campaign = part("campaign");
+    let zone = settings.rules.practice.zone;
     if arguments.format == Format::Text {
-        let zone = settings.rules.practice.zone;
         let mut lines = summary::survey(part("survey"), &shown(&arguments.csv));
         lines.push(String::new());
         lines.extend(summary::quote(part("quote"), zone));
@@ -209,6 +247,8 @@ fn conclude(told: &Value, arguments: &Arguments, settings: &Settings) -> Result<
             None => lines.push("Nothing was sent: leave out --dry-run to begin.".to_owned()),
         }
         lines.iter().for_each(|line| out::say(line));
+    } else if arguments.format == Format::Csv {
+        out::rows(&[summary::flat(told)], Format::Csv);
     } else {
         out::say(&told.to_string());
     }
@@ -217,7 +257,10 @@ fn conclude(told: &Value, arguments: &Arguments, settings: &Settings) -> Result<
     if arguments.dry_run && (is_missing || (faulty > 0 && !arguments.skip_faulty)) {
         return Err(Failure::Failed("the list has faults".to_owned()));
     }
-    Ok(())
+    match summary::late(part("quote"), zone).filter(|_| arguments.dry_run) {
+        Some(late) => Err(Failure::Failed(late)),
+        None => Ok(()),
+    }
 }
 
 fn state(campaign: &Value) -> &str {
@@ -246,12 +289,15 @@ fn rehearse(
         scout.feed(piece.get(..count).unwrap_or_default());
     }
     file.rewind().map_err(|refusal| failed(&refusal))?;
+    let now = Clock::system().now();
+    let expires_after = arguments.expires_after.as_deref().and_then(|span| read_expiry(span).ok());
     let terms = Terms {
         program,
         rules,
         per_minute: arguments.per_minute.unwrap_or(rules.outreach.per_minute),
         segments_per_second: settings.sms.segments_per_second,
-        now: Clock::system().now(),
+        now,
+        not_after: now + expires_after.unwrap_or_else(|| expiry(program, rules)),
     };
     let is_failing = Cell::new(false);
     let standing = |phone: &PhoneNumber| {
@@ -274,28 +320,30 @@ fn rehearse(
 
 /// The file of all findings, if one is wanted.
 struct Table {
-    file: Option<BufWriter<File>>,
+    file: Option<(BufWriter<NamedTempFile>, PathBuf)>,
     written: std::io::Result<()>,
 }
 
 impl Table {
     fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self { file: None, written: Ok(()) }) };
-        let refused = |why: std::io::Error| Failure::Failed(format!("{}: {why}", path.display()));
-        let mut file = BufWriter::new(File::create(path).map_err(refused)?);
+        let mut file = BufWriter::new(beside(path)?);
         let written = write!(file, "{}\r\n", Finding::COLUMNS.join(","));
-        Ok(Self { file: Some(file), written })
+        Ok(Self { file: Some((file, path.to_owned())), written })
     }
 
     fn add(&mut self, finding: &Finding) {
-        if let (Some(file), Ok(())) = (&mut self.file, &self.written) {
+        if let (Some((file, _)), Ok(())) = (&mut self.file, &self.written) {
             let cells = finding.cells().map(|cell| quoted(&cell));
             self.written = write!(file, "{}\r\n", cells.join(","));
         }
     }
 
     fn close(self) -> Result<(), Failure> {
-        let flushed = self.written.and_then(|()| self.file.map_or(Ok(()), |mut file| file.flush()));
-        flushed.map_err(|why| Failure::Failed(format!("the findings cannot be written: {why}")))
+        let refused = |why| Failure::Failed(format!("the findings cannot be written: {why}"));
+        self.written.map_err(refused)?;
+        let Some((file, path)) = self.file else { return Ok(()) };
+        let file = file.into_inner().map_err(|why| refused(why.into_error()))?;
+        file.persist(path).map(|_| ()).map_err(|why| refused(why.error))
     }
 }

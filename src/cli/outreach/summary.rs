@@ -1,7 +1,7 @@
 //! What a person reads of a list and of a campaign.
 
 use chrono::DateTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::core::local_time::Zone;
 
@@ -20,6 +20,13 @@ fn text<'a>(row: &'a Value, pointer: &str) -> &'a str {
 /// How many recipients do not wait any more.
 pub(super) fn begun(row: &Value) -> u64 {
     count(row, "/recipients").saturating_sub(count(row, "/tally/waiting"))
+}
+
+/// What there is to see of a campaign in which nobody waits any more.
+pub(super) fn all_begun(row: &Value) -> Option<String> {
+    let (all, waiting) = (count(row, "/recipients"), count(row, "/tally/waiting"));
+    let is_begun = all > 0 && waiting == 0;
+    is_begun.then(|| format!("Texting all {all} begun, {} under way", count(row, "/tally/active")))
 }
 
 /// Whether anything more happens to a campaign.
@@ -154,6 +161,31 @@ pub(super) fn survey(survey: &Value, file: &str) -> Vec<String> {
         lines.push(format!("  and {more} more: --dry-run --findings FILE writes them all"));
     }
     lines
+}
+
+/// That a campaign would end before its last recipient's turn.
+pub(super) fn late(quote: &Value, zone: Zone) -> Option<String> {
+    let is_late = quote.get("is_late") == Some(&Value::Bool(true));
+    is_late.then(|| {
+        let ends_at = local(quote, "/ends_at", zone).unwrap_or_else(|| "longer".to_owned());
+        let not_after = local(quote, "/not_after", zone).unwrap_or_default();
+        format!(
+            "the list needs until {ends_at}, the campaign ends {not_after}: raise --per-minute or --expires-after"
+        )
+    })
+}
+
+/// A list and its campaign in a row of a table: what scripts want of it.
+pub(super) fn flat(told: &Value) -> Value {
+    let of = |pointer: &str| told.pointer(pointer).cloned().unwrap_or_default();
+    json!({
+        "rows": of("/survey/rows"), "sound": of("/survey/sound"), "faulty": of("/survey/faulty"),
+        "not_texted": of("/quote/not_texted"), "segments": of("/quote/segments"),
+        "minutes": of("/quote/minutes"), "ends_at": of("/quote/ends_at"),
+        "not_after": of("/quote/not_after"), "campaign": of("/campaign/id"),
+        "state": of("/campaign/state"), "recipients": of("/campaign/recipients"),
+        "texts": of("/campaign/tally/texts"), "answers": of("/campaign/tally/answers"),
+    })
 }
 
 /// What a list comes to.

@@ -30,8 +30,8 @@ const UNSENT_MIN: u64 = 20;
 /// Decides on a new campaign.
 #[must_use]
 pub fn made(new: &NewCampaign, scene: &Scene) -> Decision {
-    if let Some(known) = scene.campaigns.get(&new.campaign.id) {
-        return Decision::nothing(None, EVENT, Reason::CampaignIs(known.state));
+    if scene.campaigns.contains_key(&new.campaign.id) {
+        return Decision::nothing(None, EVENT, Reason::Repeated);
     }
     let mut decision = Decision {
         sources: Some((new.campaign.program.clone(), new.sources.clone())),
@@ -141,11 +141,13 @@ pub fn moved(id: &CampaignId, order: Order, by: &str, scene: &Scene, now: Timest
     let Some(known) = scene.campaigns.get(id) else {
         return Decision::nothing(None, EVENT, Reason::Unknown);
     };
-    let is_early = order == Order::Start && !known.is_whole;
+    // A list that nobody has time for any more would only expire.
+    let is_late = known.kind == CampaignKind::List && now >= known.not_after;
+    let is_refused = order == Order::Start && (!known.is_whole || is_late);
     let again = known.kind == CampaignKind::Standing
         && (known.state, order) == (CampaignState::Stopped, Order::Resume);
     let state = if again { Some(CampaignState::Running) } else { after(known.state, order) };
-    let Some(state) = state.filter(|_| !is_early) else {
+    let Some(state) = state.filter(|_| !is_refused) else {
         return Decision::nothing(None, EVENT, Reason::CampaignIs(known.state));
     };
     let mut campaign = known.clone();

@@ -4,21 +4,19 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::spool::{no_spool, spooled};
 use super::{Context, find, give, name_of, no_name, not_stored, unreadable};
 use crate::clock::Timestamp;
 use crate::core::campaign::{
@@ -33,17 +31,13 @@ use crate::engine::Answer;
 use crate::engine::campaigns::campaign_json;
 use crate::http::{problem, problem_with};
 use crate::outreach::cell::quoted;
-use crate::outreach::encoding::{Scout, Scouted};
-use crate::outreach::list::{self, FILE_BYTES_MAX};
+use crate::outreach::encoding::Scouted;
+use crate::outreach::list;
 use crate::outreach::preview::{Around, Preview, Recipients, preview};
 use crate::outreach::quote::Terms;
 use crate::outreach::survey::{Finding, Standing};
 use crate::settings::parse_duration;
 
-/// How long nothing may come of a list that is being sent.
-const SILENT_WITHIN: Duration = Duration::from_secs(60);
-/// How many pieces of a list wait for the disk.
-const PIECES_MAX: usize = 16;
 /// How many portions of recipients wait for the engine.
 const PORTIONS_MAX: usize = 2;
 /// How fast a campaign may be told to begin, as in the settings.
@@ -118,14 +112,10 @@ impl Plan {
             return Err(refused("write 1 to 60000", "per_minute"));
         }
         let expires_after = match &order.expires_after {
-            None => program.expires_after().map_or(settings.expires_after, |span| {
-                // Whoever is begun last has as long as the first.
-                span.max(settings.expires_after)
-            }),
-            Some(text) => parse_duration(text)
-                .filter(|span| EXPIRES_HOURS.contains(&(span.as_secs() / 3600)))
-                .and_then(|span| TimeDelta::from_std(span).ok())
-                .ok_or_else(|| refused("write a span of 1h to 90d, such as 7d", "expires_after"))?,
+            None => expiry(&program, &rules),
+            Some(text) => {
+                expiry_of(text).ok_or_else(|| refused(BadExpiry::WORDS, "expires_after"))?
+            }
         };
         let wants_table = order.findings.is_some();
         if wants_table && !(order.dry_run && order.findings.as_deref() == Some("csv")) {
@@ -142,6 +132,7 @@ impl Plan {
             per_minute: self.per_minute,
             segments_per_second,
             now: self.now,
+            not_after: self.now + self.expires_after,
         }
     }
 
@@ -168,6 +159,37 @@ impl Plan {
     }
 }
 
+/// A span for which no campaign goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Self::WORDS)]
+pub struct BadExpiry;
+
+impl BadExpiry {
+    const WORDS: &str = "write a span of 1h to 90d, such as 7d";
+}
+
+/// Reads how long a campaign is to go on.
+///
+/// # Errors
+/// If it is no span of an hour to 90 days.
+pub fn read_expiry(text: &str) -> Result<TimeDelta, BadExpiry> {
+    expiry_of(text).ok_or(BadExpiry)
+}
+
+fn expiry_of(text: &str) -> Option<TimeDelta> {
+    parse_duration(text)
+        .filter(|span| EXPIRES_HOURS.contains(&(span.as_secs() / 3600)))
+        .and_then(|span| TimeDelta::from_std(span).ok())
+}
+
+/// How long a campaign goes on if nobody says so: as in the settings, or as its flow says if that is
+/// longer. It is counted from when the campaign is made, for all recipients alike.
+#[must_use]
+pub fn expiry(program: &Program, rules: &Rules) -> TimeDelta {
+    let span = rules.outreach.expires_after;
+    program.expires_after().map_or(span, |of_flow| of_flow.max(span))
+}
+
 fn hex(bytes: &[u8], count: usize) -> String {
     bytes.iter().take(count).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -186,16 +208,21 @@ pub(super) async fn create(
         Ok(plan) => Arc::new(plan),
         Err(refusal) => return refusal,
     };
-    let Ok(_place) = Arc::clone(&context.outreach.places).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&context.outreach.places).try_acquire_owned() else {
         let detail = "other lists are being taken in: try again when they are through";
         return problem(StatusCode::TOO_MANY_REQUESTS, detail, None);
     };
-    match Box::pin(take(&context, plan, request)).await {
+    match Box::pin(take(&context, plan, request, place)).await {
         Ok(answer) | Err(answer) => answer,
     }
 }
 
-async fn take(context: &Context, plan: Arc<Plan>, request: Request) -> Result<Response, Response> {
+async fn take(
+    context: &Context,
+    plan: Arc<Plan>,
+    request: Request,
+    place: OwnedSemaphorePermit,
+) -> Result<Response, Response> {
     let (spool, list) = Box::pin(spooled(context, request)).await?;
     let spool = Arc::new(spool);
     let looked = look(context, Arc::clone(&plan), Arc::clone(&spool), list.clone()).await?;
@@ -208,90 +235,54 @@ async fn take(context: &Context, plan: Arc<Plan>, request: Request) -> Result<Re
         return Ok(Json(told(Value::Null)).into_response());
     }
     if let Some(detail) = survey.refusal(plan.order.skip_faulty) {
-        let mut further = Map::new();
-        let _new = further.insert("survey".to_owned(), survey.to_json());
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return Err(problem_with(status, &detail, Some("body"), further));
+        return Err(refusal(&detail, "body", "survey", survey.to_json()));
     }
-    let digest = plan.digest(&list);
-    if !plan.order.again {
-        refuse_repetition(context, &digest).await?;
+    if quote.is_late() {
+        let ends_at = quote.ends_at.map_or_else(|| "longer".to_owned(), |at| at.to_rfc3339());
+        let detail = format!(
+            "the list needs until {ends_at}, the campaign ends {}: raise per_minute or expires_after",
+            quote.not_after.to_rfc3339()
+        );
+        return Err(refusal(&detail, "expires_after", "quote", quote.to_json()));
     }
-    let made = make(context, &plan, digest).await?;
-    load(context, Arc::clone(&plan), &made.id, (spool, list)).await?;
-    let row = if plan.order.start.unwrap_or(true) {
-        give(context, &made.id, Word::Start, &plan.by).await?
-    } else {
-        find(context, made.id.as_str()).await?
-    };
+    let (work, digest) = (context.clone(), plan.digest(&list));
+    // In a task of its own: who made the list and has gone leaves no half of it.
+    let taking = context.outreach.tasks.spawn(async move {
+        let taken = begin(&work, plan, digest, (spool, list)).await;
+        drop(place);
+        taken
+    });
+    let row = taking.await.map_err(|_| not_stored())??;
     let row = campaign_json(&row, context.clock.now());
     Ok((StatusCode::CREATED, Json(told(row))).into_response())
 }
 
-/// Takes the body into a file without a name, and looks at its bytes on the way.
-async fn spooled(context: &Context, request: Request) -> Result<(File, Scouted), Response> {
-    has_room(context, request.headers())?;
-    let folder = context.outreach.folder.clone();
-    let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES_MAX);
-    let writing = tokio::task::spawn_blocking(move || -> io::Result<(File, Scouted)> {
-        let mut file = BufWriter::new(tempfile::tempfile_in(folder)?);
-        let mut scout = Scout::default();
-        while let Some(piece) = pieces.blocking_recv() {
-            scout.feed(&piece);
-            file.write_all(&piece)?;
-        }
-        Ok((file.into_inner().map_err(io::IntoInnerError::into_error)?, scout.finish()))
-    });
-    let mut body = request.into_body().into_data_stream();
-    let mut bytes = 0_u64;
-    loop {
-        let piece = match tokio::time::timeout(SILENT_WITHIN, body.next()).await {
-            Ok(Some(Ok(piece))) => piece,
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(cut_short(StatusCode::BAD_REQUEST)),
-            Err(_) => return Err(cut_short(StatusCode::REQUEST_TIMEOUT)),
-        };
-        bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        if bytes > FILE_BYTES_MAX {
-            return Err(too_long());
-        }
-        if sender.send(piece).await.is_err() {
-            break;
-        }
+/// Makes a campaign of a list that can be taken, whole or not at all as far as anybody is texted.
+async fn begin(
+    context: &Context,
+    plan: Arc<Plan>,
+    digest: String,
+    list: (Arc<File>, Scouted),
+) -> Result<Campaign, Response> {
+    // One at a time: the same list may be on its way twice, and is found only when it is whole.
+    let _turn = context.outreach.turn.lock().await;
+    if !plan.order.again {
+        refuse_repetition(context, &digest).await?;
     }
-    drop(sender);
-    let spooled = writing.await.map_err(|_| no_spool())?;
-    spooled.map_err(|_| no_spool())
-}
-
-/// Refuses what would fill the disk that the store is on.
-fn has_room(context: &Context, headers: &HeaderMap) -> Result<(), Response> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length: u64 = length.and_then(|text| text.parse().ok()).unwrap_or(0);
-    if length > FILE_BYTES_MAX {
-        return Err(too_long());
-    }
-    // Its rows come into the store besides, each larger than its line.
-    let wanted = length.saturating_mul(4);
-    match context.handle.store().free_bytes() {
-        Ok(free) if free < wanted => {
-            let detail = "the disk has no room for this list";
-            Err(problem(StatusCode::INSUFFICIENT_STORAGE, detail, Some("body")))
-        }
-        Ok(_) | Err(_) => Ok(()),
+    let made = make(context, &plan, digest).await?;
+    load(context, Arc::clone(&plan), &made.id, list).await?;
+    if plan.order.start.unwrap_or(true) {
+        give(context, &made.id, Word::Start, &plan.by).await
+    } else {
+        find(context, made.id.as_str()).await
     }
 }
 
-fn too_long() -> Response {
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "a list has at most 1 GiB: part it", Some("body"))
-}
-
-fn cut_short(status: StatusCode) -> Response {
-    problem(status, "the list did not come to its end", Some("body"))
-}
-
-fn no_spool() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the list cannot be kept, try again later", None)
+/// A refusal with what it is about.
+fn refusal(detail: &str, field: &str, name: &str, about: Value) -> Response {
+    let mut further = Map::new();
+    let _new = further.insert(name.to_owned(), about);
+    problem_with(StatusCode::UNPROCESSABLE_ENTITY, detail, Some(field), further)
 }
 
 /// A list that was looked over, and its findings as a table if they are wanted.
@@ -378,8 +369,12 @@ async fn refuse_repetition(context: &Context, digest: &str) -> Result<(), Respon
     let view = context.handle.view();
     let read = tokio::task::spawn_blocking(move || view.campaigns()).await;
     let rows = read.ok().and_then(Result::ok).ok_or_else(unreadable)?;
-    // One that was stopped before it began has texted nobody.
-    let counts = |row: &&Campaign| row.state != CampaignState::Stopped || row.started_at.is_some();
+    // One that was stopped before it began has texted nobody; one that is not whole never will.
+    let counts = |row: &&Campaign| match row.state {
+        CampaignState::Stopped => row.started_at.is_some(),
+        CampaignState::Loading => row.is_whole,
+        CampaignState::Running | CampaignState::Paused | CampaignState::Finished => true,
+    };
     let Some(before) = rows.iter().filter(counts).find(|row| row.digest == digest) else {
         return Ok(());
     };
@@ -428,31 +423,41 @@ async fn load(
     });
     while let Some(recipients) = portions.recv().await {
         let event = Event::RecipientsAdded { campaign: id.clone(), recipients };
+        if context.outreach.stop.is_cancelled() {
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
+        }
         let Answer::Decided { outcomes, .. } = context.handle.act(event).await else {
-            return Err(left(id, StatusCode::SERVICE_UNAVAILABLE));
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
         };
         let is_added = |because: &Reason| matches!(because, Reason::RecipientsAdded(_));
         if !outcomes.iter().any(|outcome| is_added(&outcome.because)) {
-            return Err(left(id, StatusCode::CONFLICT));
+            return Err(left(context, id, StatusCode::CONFLICT).await);
         }
     }
     match reading.await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => return Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+        Ok(Err(_)) | Err(_) => {
+            return Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await);
+        }
     }
     // Only now may it be started.
     let whole = Event::RecipientsAdded { campaign: id.clone(), recipients: Vec::new() };
     match context.handle.act(whole).await {
         Answer::Decided { .. } => Ok(()),
-        Answer::NotStored(_) => Err(left(id, StatusCode::SERVICE_UNAVAILABLE)),
+        Answer::NotStored(_) => Err(left(context, id, StatusCode::SERVICE_UNAVAILABLE).await),
     }
 }
 
 /// What is left of a campaign whose list was not taken in to its end.
-fn left(id: &CampaignId, status: StatusCode) -> Response {
-    let detail = format!(
-        "the list was not taken in to its end: campaign {id} texts nobody; stop it, and try again"
-    );
+async fn left(context: &Context, id: &CampaignId, status: StatusCode) -> Response {
+    let now = match find(context, id.as_str()).await {
+        Ok(row) if row.state == CampaignState::Loading && !row.is_whole => {
+            "texts nobody; try again".to_owned()
+        }
+        Ok(row) => format!("is {}", row.state.name()),
+        Err(_) => "cannot be read: look at it before you try again".to_owned(),
+    };
+    let detail = format!("the list was not taken in to its end: campaign {id} {now}");
     problem(status, &detail, None)
 }
 

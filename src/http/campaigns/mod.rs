@@ -1,12 +1,13 @@
 //! Campaigns over the API: lists in, orders, how far they are, responses out.
 //!
 //! A list is spooled to a file without a name and looked over before anything is made of it. Its rows
-//! then go to the engine in portions; if the daemon ends in between, the campaign is left loading,
-//! texts nobody, and can be stopped.
+//! then go to the engine in portions, whether or not the caller still waits; if the daemon ends in
+//! between, the campaign is left loading, texts nobody, and keeps no other out.
 
 mod intake;
 mod key;
 mod responses;
+mod spool;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -20,9 +21,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-pub use intake::Order as NewOrder;
+pub use intake::{BadExpiry, Order as NewOrder, expiry, read_expiry};
 pub use key::key;
 pub use responses::{Choice, Source, write_responses};
 
@@ -50,22 +53,30 @@ pub struct Means {
     /// Whether the folder is the store's, so that what is left there is found again.
     is_kept: bool,
     places: Arc<Semaphore>,
+    /// Whose list goes to the engine now.
+    turn: Mutex<()>,
+    /// Where lists are taken in, though nobody waits for the answer any more.
+    tasks: TaskTracker,
+    /// Tells them to stop.
+    stop: CancellationToken,
     key: std::sync::OnceLock<crate::outreach::responses::Key>,
 }
 
 impl Means {
     /// Puts together rules, the sender's parts in a second, and a folder for files, which may be the
-    /// store's.
+    /// store's; lists are taken in among its tasks, until they are told to stop.
     #[must_use]
     pub fn new(
         rules: SharedRules,
         segments_per_second: f64,
         folder: PathBuf,
         is_kept: bool,
+        (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Self {
         let places = Arc::new(Semaphore::new(LISTS_MAX));
         let key = std::sync::OnceLock::new();
-        Self { rules, segments_per_second, folder, is_kept, places, key }
+        let turn = Mutex::new(());
+        Self { rules, segments_per_second, folder, is_kept, places, turn, tasks, stop, key }
     }
 
     fn rules(&self) -> Arc<Rules> {
@@ -184,7 +195,9 @@ async fn give(
     if follows(order, row.state) {
         return Ok(row);
     }
-    let detail = format!("the campaign is {}", row.state.name());
+    let is_late = order == Order::Start && row.not_after <= context.clock.now();
+    let late = if is_late { ", and its time is over: make another" } else { "" };
+    let detail = format!("the campaign is {}{late}", row.state.name());
     Err(problem(StatusCode::CONFLICT, &detail, Some("state")))
 }
 
@@ -241,7 +254,8 @@ pub fn flow_json(name: &str, program: &Program) -> Value {
 }
 
 /// A name of somebody or something: one line that is not empty.
-fn name_of(text: &str) -> Option<&str> {
+#[must_use]
+pub fn name_of(text: &str) -> Option<&str> {
     let name = text.trim();
     let is_name =
         (1..=NAME_MAX).contains(&name.chars().count()) && !name.contains(char::is_control);

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use anonymous::{Key, Numbers};
 pub use write::{Error, Output, WORKBOOK_ROWS_MAX};
 
-use super::header::REQUIRED;
+use super::header::{REQUIRED, folded};
 use super::list::COLUMNS_MAX;
 use crate::clock::Timestamp;
 use crate::core::campaign::{Session, SessionState};
@@ -162,7 +162,7 @@ impl Plan {
             return Err(BadWish::NotAnonymous);
         }
         for name in &wanted.keep {
-            if let Some(who) = REQUIRED.into_iter().find(|known| known == name) {
+            if let Some(who) = REQUIRED.into_iter().find(|known| folded(known) == folded(name)) {
                 return Err(BadWish::Names(who));
             }
             if !columns.contains(name) {
