@@ -57,6 +57,7 @@ fn session(row: u64, first_name: &str, state: SessionState, answers: &[(&str, &s
         started_at,
         ended_at: state.is_over().then(|| "2026-12-01T23:30:00Z".parse().unwrap()),
         heard_at: None,
+        unanswered: 0,
         texts: u32::from(state != SessionState::Waiting) * 2,
     }
 }

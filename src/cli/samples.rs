@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::out::{self, Format};
-use crate::core::message::segments::Encoding;
 use crate::core::message::{About, Sample, Size, VARIABLES, samples};
 use crate::core::rules::Rules;
 
@@ -55,7 +54,7 @@ fn told(size: &Size) -> String {
         format!(" because of {}", quoted.join(" "))
     };
     let plural = if segments.count == 1 { "" } else { "s" };
-    format!("{}{why}, {} segment{plural}", name(segments.encoding), segments.count)
+    format!("{}{why}, {} segment{plural}", segments.encoding.name(), segments.count)
 }
 
 fn row(sample: &Sample) -> Value {
@@ -71,18 +70,11 @@ fn row(sample: &Sample) -> Value {
         "variant": sample.which.variant,
         "about": about,
         "text": sample.text,
-        "encoding": name(sample.typical.segments.encoding),
+        "encoding": sample.typical.segments.encoding.name(),
         "segments": sample.typical.segments.count,
         "forced_by": forced(&sample.typical),
-        "worst_encoding": name(sample.worst.segments.encoding),
+        "worst_encoding": sample.worst.segments.encoding.name(),
         "worst_segments": sample.worst.segments.count,
         "worst_forced_by": forced(&sample.worst),
     })
-}
-
-const fn name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Gsm7 => "GSM-7",
-        Encoding::Ucs2 => "UCS-2",
-    }
 }
