@@ -175,7 +175,7 @@ fn a_wrong_field_is_named_and_its_value_is_not() {
         ("appointment_timezone", json!("-2300")),
         ("appointment_timezone", json!("PST8")),
         ("appointment_timezone", json!(-700)),
-        ("appointment_datetime", json!("2026-12-01")),
+        ("appointment_datetime", json!("2026-12-02")),
         ("appointment_datetime", json!("12/01/2026 09:30")),
         ("appointment_datetime", json!("2026-02-29T09:30:00")),
         ("appointment_datetime", json!("2026-12-01T25:30:00")),
