@@ -227,10 +227,7 @@ impl Quote {
 
 impl Sample {
     fn to_json(&self) -> Value {
-        let alphabet = match self.segments.encoding {
-            Encoding::Gsm7 => "GSM-7",
-            Encoding::Ucs2 => "UCS-2",
-        };
+        let alphabet = self.segments.encoding.name();
         json!({
             "line": self.line,
             "language": self.language,

@@ -103,6 +103,11 @@ impl Plan {
             };
             return Err(problem(StatusCode::NOT_FOUND, &detail, Some("flow")));
         };
+        if !program.starts_by_request() {
+            let detail = "the flow's trigger leads nowhere on incomingRequest, so that it would text \
+                          nobody";
+            return Err(refused(detail, "flow"));
+        }
         let name = name_of(order.name.as_deref().unwrap_or(&order.flow));
         let name = name.ok_or_else(|| no_name("name"))?.to_owned();
         let by = name_of(order.by.as_deref().unwrap_or("api"));

@@ -38,7 +38,9 @@ impl<'t> Page<'t> {
     /// # Errors
     /// Line and reason.
     pub(super) fn root(&self) -> Result<Node<'t>, (usize, String)> {
-        let told = |fault: &serde_json::Error| (fault.line().max(1), reason(fault));
+        // The end of a file behind its last line break is no line of its own.
+        let lines = self.text.lines().count().max(1);
+        let told = |fault: &serde_json::Error| (fault.line().clamp(1, lines), reason(fault));
         // What is kept raw is only skimmed: a bad escape in it would come up much later.
         let _whole: Value = serde_json::from_str(self.text).map_err(|fault| told(&fault))?;
         let raw: &RawValue = serde_json::from_str(self.text).map_err(|fault| told(&fault))?;
