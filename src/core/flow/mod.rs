@@ -1,7 +1,7 @@
 //! Flows: conversations as data, in the JSON that Twilio Studio exports.
 //!
 //! A [`Program`] is a flow with the flows that it calls, read and checked; a [`Run`] is how far one
-//! recipient has come in it. [`step`] is pure: program, run and what happened in, the run as it is
+//! recipient has come in it. [`step()`] is pure: program, run and what happened in, the run as it is
 //! from now on and at most one thing to be done outside. Nothing here knows of campaigns, phones,
 //! consent or hours; whoever performs an [`Act`] sees to those, and tells how it went.
 //!
