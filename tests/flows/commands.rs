@@ -67,7 +67,7 @@ fn checking_tells_faults_and_shows_what_is_sound() {
     let good = appointd(&["flow", "check", "conf/flows/post-procedure.json"], "");
     assert!(good.status.success(), "{}", text(&good.stderr));
     let out = text(&good.stdout);
-    for expected in ["3 questions", "columns: patient_first_name", "pain [es]: Gsm7, 1 segment"] {
+    for expected in ["3 questions", "columns: patient_first_name", "pain [es]: GSM-7, 1 segment"] {
         assert!(out.contains(expected), "{expected}: {out}");
     }
     let bad =
