@@ -1,6 +1,6 @@
 //! What a flow asks of a web server, and what it hears back.
 
-use std::net::IpAddr;
+use ::core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
