@@ -59,9 +59,7 @@ pub fn decide(
             let mut decision = ehr::decide(subject, claim, scene, rules, now);
             task::settle(scene, now, &mut decision);
             gate::count(claim, scene, rules, now, &mut decision);
-            for contact in decision.contacts.clone() {
-                outreach::end_for_consent(&contact, &mut decision, scene, now);
-            }
+            outreach::end_all_for_consent(&mut decision, scene, now);
             decision
         }
         Event::TimerDue { appointment, generation } => {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::appointment::Appointment;
-use super::campaign::{Campaign, CampaignId, Session, SessionId};
+use super::campaign::{Campaign, CampaignId, CampaignState, Session, SessionId};
 use super::contact::Contact;
 use super::delivery::Outgoing;
 use super::effect::{Planned, ReadAt, Task};
@@ -188,6 +188,19 @@ impl Scene {
     #[must_use]
     pub fn contact(&self, phone: &PhoneNumber) -> Contact {
         self.contacts.get(phone).cloned().unwrap_or_else(|| Contact::new(phone.clone()))
+    }
+
+    /// The flow that a campaign runs.
+    #[must_use]
+    pub fn program(&self, campaign: &CampaignId) -> Option<&Arc<Program>> {
+        self.programs.get(&self.campaigns.get(campaign)?.program)
+    }
+
+    /// Whether nobody is texted for a campaign any more; so it is with one that is not known.
+    #[must_use]
+    pub fn is_stopped(&self, campaign: &CampaignId) -> bool {
+        let known = self.campaigns.get(campaign);
+        known.is_none_or(|campaign| campaign.state == CampaignState::Stopped)
     }
 
     /// The gate of a source, open if nothing is known of it.

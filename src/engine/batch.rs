@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::moment::{self, Moment};
 use super::outreach;
 use super::rows::{self, Unreadable};
-use crate::clock::Timestamp;
 use crate::core::appointment::{self, Appointment};
 use crate::core::campaign::{Campaign, CampaignId, Session, SessionId};
 use crate::core::contact::Contact;
@@ -272,8 +272,7 @@ impl<'a> Batch<'a> {
             commit.delete(key.clone());
         }
         for (key, held) in self.appointments {
-            let after = held.after.as_ref().or(held.before.as_ref());
-            index_timers(&mut commit, held.before.as_ref(), after, &self.spent)?;
+            index_moment(&mut commit, &held, moment::appointment_wake, &self.spent)?;
             if let Some(after) = &held.after {
                 index_ids(&mut commit, held.before.as_ref(), after)?;
             }
@@ -296,21 +295,11 @@ impl<'a> Batch<'a> {
             write(&mut commit, rows::gate(&source)?, &held);
         }
         for (id, held) in self.campaigns {
-            let after = held.after.as_ref().or(held.before.as_ref());
-            let wakes = (
-                held.before.as_ref().and_then(outreach::campaign_wake),
-                after.and_then(outreach::campaign_wake),
-            );
-            outreach::index(&mut commit, wakes, &self.spent)?;
+            index_moment(&mut commit, &held, moment::campaign_wake, &self.spent)?;
             write(&mut commit, rows::campaign(&id)?, &held);
         }
         for (id, held) in self.sessions {
-            let after = held.after.as_ref().or(held.before.as_ref());
-            let wakes = (
-                held.before.as_ref().and_then(outreach::session_wake),
-                after.and_then(outreach::session_wake),
-            );
-            outreach::index(&mut commit, wakes, &self.spent)?;
+            index_moment(&mut commit, &held, moment::session_wake, &self.spent)?;
             write(&mut commit, rows::session(&id)?, &held);
         }
         for (key, (version, _)) in self.plain {
@@ -355,34 +344,15 @@ fn write<V: Serialize>(commit: &mut Commit, key: Key, held: &Held<V>) {
     }
 }
 
-fn index_timers(
+/// Puts the next moment of a row into the table of moments, in place of the one before.
+fn index_moment<V>(
     commit: &mut Commit,
-    before: Option<&Appointment>,
-    after: Option<&Appointment>,
+    held: &Held<V>,
+    wake: impl Fn(&V) -> Option<Moment>,
     spent: &[Key],
 ) -> Result<(), Error> {
-    let wake =
-        |row: &Appointment| -> Option<(Timestamp, u32)> { Some((row.next_due()?, row.generation)) };
-    let (old, new) = (before.and_then(wake), after.and_then(wake));
-    if old == new && spent.is_empty() {
-        return Ok(());
-    }
-    let key = |wake: Option<(Timestamp, u32)>, row: Option<&Appointment>| match (wake, row) {
-        (Some((at, _)), Some(row)) => rows::due(at, &row.key).map(Some),
-        (Some(_) | None, _) => Ok(None),
-    };
-    let (old_key, new_key) = (key(old, before)?, key(new, after)?);
-    // A row that was called up and stays as it is has to be called up again.
-    if old == new && new_key.as_ref().is_none_or(|key| !spent.contains(key)) {
-        return Ok(());
-    }
-    if let Some(old_key) = old_key {
-        commit.delete(old_key);
-    }
-    if let (Some(new_key), Some((_, generation)), Some(row)) = (new_key, new, after) {
-        commit.put(new_key, rows::encode(&(&row.key, generation)));
-    }
-    Ok(())
+    let wakes = (held.before.as_ref().and_then(&wake), held.latest().and_then(&wake));
+    moment::index(commit, wakes, spent)
 }
 
 fn index_ids(

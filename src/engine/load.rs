@@ -50,11 +50,21 @@ pub(super) fn load(
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::add(batch, &mut scene, event)?;
         }
-        Event::CampaignMade(_)
-        | Event::RecipientsAdded { .. }
-        | Event::CampaignMoved { .. }
-        | Event::CampaignDue { .. }
-        | Event::SessionDue { .. } => outreach::add(batch, &mut scene, event, around)?,
+        Event::CampaignMade(new) => {
+            outreach::add_campaign(batch, &mut scene, &new.campaign.id, around)?;
+        }
+        Event::CampaignMoved { campaign, .. } => {
+            outreach::add_campaign(batch, &mut scene, campaign, around)?;
+        }
+        Event::RecipientsAdded { campaign, recipients } => {
+            outreach::add_recipients(batch, &mut scene, (campaign, recipients), around)?;
+        }
+        Event::CampaignDue { campaign, .. } => {
+            outreach::add_turn(batch, &mut scene, campaign, around)?;
+        }
+        Event::SessionDue { session, .. } => {
+            outreach::add_session(batch, &mut scene, session, around)?;
+        }
         Event::SendDue { outbox }
         | Event::DeliveryReported { outbox, .. }
         | Event::HttpAnswered { outbox, .. } => {
@@ -98,7 +108,7 @@ pub(super) fn add_contact(
 }
 
 /// Adds the campaign's conversation that a phone is in.
-fn add_talk(
+pub(super) fn add_talk(
     batch: &mut Batch<'_>,
     scene: &mut Scene,
     phone: &PhoneNumber,

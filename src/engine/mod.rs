@@ -11,6 +11,7 @@ pub mod desk;
 mod handle;
 mod input;
 mod load;
+mod moment;
 pub mod narrow;
 pub mod outreach;
 pub mod queue;

@@ -6,61 +6,21 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use super::batch::{Batch, Error};
 use super::rows;
-use crate::clock::Timestamp;
 use crate::core::campaign::{
-    BEGUN_MAX, Campaign, CampaignId, CampaignState, Session, SessionId, pace,
+    BEGUN_MAX, Campaign, CampaignId, CampaignState, Recipient, SessionId, pace,
 };
-use crate::core::event::Event;
 use crate::core::flow::{Program, ProgramId, Sources};
-use crate::core::ids::AppointmentKey;
 use crate::core::phone::PhoneNumber;
 use crate::core::rules::Rules;
 use crate::core::scene::{Decision, Scene};
-use crate::store::{self, Commit, DueAt, Key, Order, Range, Store, Table};
+use crate::store::{self, Key, Order, Range, Store, Table};
 
 /// How many flows are kept read; more of them are read again when they are wanted.
 const PROGRAMS_MAX: usize = 64;
-
-/// What an entry of the table of moments calls up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Wake {
-    /// An appointment, and the generation that its moment was planned in.
-    Appointment(AppointmentKey, u32),
-    /// A campaign.
-    Campaign {
-        /// Which.
-        campaign: CampaignId,
-        /// The generation.
-        generation: u32,
-    },
-    /// A recipient.
-    Recipient {
-        /// Which.
-        session: SessionId,
-        /// The generation.
-        generation: u32,
-    },
-}
-
-impl Wake {
-    /// The event that its moment is.
-    #[must_use]
-    pub fn into_event(self) -> Event {
-        match self {
-            Self::Appointment(appointment, generation) => {
-                Event::TimerDue { appointment, generation }
-            }
-            Self::Campaign { campaign, generation } => Event::CampaignDue { campaign, generation },
-            Self::Recipient { session, generation } => Event::SessionDue { session, generation },
-        }
-    }
-}
 
 /// The key of a campaign.
 ///
@@ -115,52 +75,6 @@ pub(super) fn recipients(
     Ok(found.iter().filter_map(|(key, _)| id(key)).collect())
 }
 
-/// When something is called up.
-pub(super) type Moment = (Timestamp, Wake);
-
-/// When a campaign wants attention.
-pub(super) fn campaign_wake(row: &Campaign) -> Option<Moment> {
-    let wake = Wake::Campaign { campaign: row.id.clone(), generation: row.generation };
-    Some((row.due?, wake))
-}
-
-/// When a recipient wants attention.
-pub(super) fn session_wake(row: &Session) -> Option<Moment> {
-    let wake = Wake::Recipient { session: row.id.clone(), generation: row.generation };
-    Some((row.due.filter(|_| !row.state.is_over())?, wake))
-}
-
-/// Puts a row's next moment into the table of moments, in place of the one before.
-pub(super) fn index(
-    commit: &mut Commit,
-    (old, new): (Option<Moment>, Option<Moment>),
-    spent: &[Key],
-) -> Result<(), Error> {
-    let key = |at: &Option<Moment>| at.as_ref().map(|(at, wake)| moment(*at, wake)).transpose();
-    let (old_key, new_key) = (key(&old)?, key(&new)?);
-    // What was called up and stays as it is has to be called up again.
-    if old == new && new_key.as_ref().is_none_or(|key| !spent.contains(key)) {
-        return Ok(());
-    }
-    if let Some(old_key) = old_key {
-        commit.delete(old_key);
-    }
-    if let (Some(new_key), Some((_, wake))) = (new_key, new) {
-        commit.put(new_key, rows::encode(&wake));
-    }
-    Ok(())
-}
-
-/// The key of a moment; no appointment's key begins with the mark.
-fn moment(at: Timestamp, wake: &Wake) -> Result<Key, store::Error> {
-    let id = match wake {
-        Wake::Appointment(key, _) => return rows::due(at, key),
-        Wake::Campaign { campaign, .. } => format!("\0c{campaign}"),
-        Wake::Recipient { session, .. } => format!("\0s{session}"),
-    };
-    Key::due(DueAt::new(rows::whole_millis(at)), id.as_bytes())
-}
-
 /// Flows that have been read.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(Mutex<BTreeMap<ProgramId, Arc<Program>>>);
@@ -205,59 +119,42 @@ pub(crate) struct Around<'a> {
     pub(crate) shelf: &'a Shelf,
 }
 
-/// Adds what an event of a campaign can touch.
-pub(super) fn add(
+/// Adds a campaign, and those of the recipients that it has already, with the phones of all.
+pub(super) fn add_recipients(
     batch: &mut Batch<'_>,
     scene: &mut Scene,
-    event: &Event,
+    (campaign, recipients): (&CampaignId, &[Recipient]),
     around: Around<'_>,
 ) -> Result<(), Error> {
-    match event {
-        Event::CampaignMade(new) => {
-            add_campaign(batch, scene, &new.campaign.id, around)?;
+    add_campaign(batch, scene, campaign, around)?;
+    for recipient in recipients {
+        let id = SessionId { campaign: campaign.clone(), row: recipient.row };
+        if let Some(row) = batch.session(&id)? {
+            scene.sessions.insert(id, row);
         }
-        Event::CampaignMoved { campaign, .. } => {
-            add_campaign(batch, scene, campaign, around)?;
+        add_phone(batch, scene, &recipient.phone)?;
+    }
+    Ok(())
+}
+
+/// Adds a campaign and the recipients whose turn it is.
+pub(super) fn add_turn(
+    batch: &mut Batch<'_>,
+    scene: &mut Scene,
+    campaign: &CampaignId,
+    around: Around<'_>,
+) -> Result<(), Error> {
+    let Some(row) = add_campaign(batch, scene, campaign, around)? else { return Ok(()) };
+    let (behind, count) = if row.state == CampaignState::Stopped {
+        (row.swept, BEGUN_MAX)
+    } else {
+        (row.begun, pace(row.per_minute).0)
+    };
+    for id in batch.recipients(campaign, behind, count)? {
+        if let Some(row) = batch.session(&id)? {
+            add_phone(batch, scene, &row.phone)?;
+            scene.sessions.insert(id, row);
         }
-        Event::RecipientsAdded { campaign, recipients } => {
-            add_campaign(batch, scene, campaign, around)?;
-            for recipient in recipients {
-                let id = SessionId { campaign: campaign.clone(), row: recipient.row };
-                if let Some(row) = batch.session(&id)? {
-                    scene.sessions.insert(id, row);
-                }
-                add_phone(batch, scene, &recipient.phone)?;
-            }
-        }
-        Event::CampaignDue { campaign, .. } => {
-            if let Some(row) = add_campaign(batch, scene, campaign, around)? {
-                let (behind, count) = if row.state == CampaignState::Stopped {
-                    (row.swept, BEGUN_MAX)
-                } else {
-                    (row.begun, pace(row.per_minute).0)
-                };
-                for id in batch.recipients(campaign, behind, count)? {
-                    if let Some(row) = batch.session(&id)? {
-                        add_phone(batch, scene, &row.phone)?;
-                        scene.sessions.insert(id, row);
-                    }
-                }
-            }
-        }
-        Event::SessionDue { session, .. } => add_session(batch, scene, session, around)?,
-        Event::Claimed(_)
-        | Event::TimerDue { .. }
-        | Event::ReplyReceived(_)
-        | Event::SendDue { .. }
-        | Event::DeliveryReported { .. }
-        | Event::Notified(_)
-        | Event::FeedReported { .. }
-        | Event::ConsentSet { .. }
-        | Event::TaskMoved { .. }
-        | Event::GateOpened { .. }
-        | Event::HeldMoved { .. }
-        | Event::RemindNow { .. }
-        | Event::HttpAnswered { .. } => {}
     }
     Ok(())
 }
@@ -284,7 +181,8 @@ fn add_phone(batch: &mut Batch<'_>, scene: &mut Scene, phone: &PhoneNumber) -> R
     Ok(())
 }
 
-fn add_campaign(
+/// Adds a campaign and its flow.
+pub(super) fn add_campaign(
     batch: &mut Batch<'_>,
     scene: &mut Scene,
     id: &CampaignId,
@@ -313,34 +211,4 @@ pub(super) fn collect(batch: &mut Batch<'_>, decision: &mut Decision) -> Result<
         batch.put_session(row)?;
     }
     Ok(())
-}
-
-/// What an operator did, for the journal; `None` if it was no operator.
-pub(super) fn action(event: &Event) -> Option<String> {
-    match event {
-        Event::CampaignMade(new) => {
-            Some(format!("campaign {} made by {}", new.campaign.id, new.campaign.by))
-        }
-        Event::CampaignMoved { campaign, order, by } => {
-            Some(format!("campaign {campaign} {} by {by}", order.name()))
-        }
-        Event::RecipientsAdded { campaign, recipients } => {
-            Some(format!("campaign {campaign}, {} recipients", recipients.len()))
-        }
-        Event::CampaignDue { .. }
-        | Event::SessionDue { .. }
-        | Event::HttpAnswered { .. }
-        | Event::Claimed(_)
-        | Event::TimerDue { .. }
-        | Event::ReplyReceived(_)
-        | Event::SendDue { .. }
-        | Event::DeliveryReported { .. }
-        | Event::Notified(_)
-        | Event::FeedReported { .. }
-        | Event::ConsentSet { .. }
-        | Event::TaskMoved { .. }
-        | Event::GateOpened { .. }
-        | Event::HeldMoved { .. }
-        | Event::RemindNow { .. } => None,
-    }
 }

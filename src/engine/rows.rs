@@ -451,7 +451,8 @@ pub fn planned(read: &ReadAt) -> Result<Key, store::Error> {
     bounded(Table::Feed, name.as_bytes())
 }
 
-pub use super::outreach::{Wake, campaign, program, session, sessions_of};
+pub use super::moment::Wake;
+pub use super::outreach::{campaign, program, session, sessions_of};
 
 /// Identifiers longer than this are hashed into their key.
 const LONG_ID: usize = 512;

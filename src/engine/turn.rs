@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::batch::{Batch, Error};
 use super::desk;
 use super::input::{Reading, Received, Sameness};
-use super::load::{add_appointment, add_contact, load};
+use super::load::{add_appointment, add_contact, add_talk, load};
 use super::outreach::{self, Shelf};
 use super::rows::{self, Cause, Entry, Filed, MessageMeta, Seen};
 use crate::clock::Timestamp;
@@ -190,7 +190,7 @@ fn claimed(
         if let Some(register) = &target.subject.register {
             add_appointment(batch, &mut scene, register)?;
         }
-        add_claimed(batch, &mut scene, before, &target.claim)?;
+        add_claimed(batch, &mut scene, (before, &target.claim), frame.around())?;
         add_replaced(batch, &mut scene, &target.claim)?;
         if frame.rules.guard.limit(&claim.origin.space).is_some() {
             desk::add_gate(batch, &mut scene, &claim.origin.space)?;
@@ -207,8 +207,8 @@ fn claimed(
 fn add_claimed(
     batch: &mut Batch<'_>,
     scene: &mut Scene,
-    before: Option<Appointment>,
-    claim: &Claim,
+    (before, claim): (Option<Appointment>, &Claim),
+    around: outreach::Around<'_>,
 ) -> Result<(), Error> {
     let phones: BTreeSet<PhoneNumber> = ehr::phones(before.as_ref(), claim).cloned().collect();
     let was_dead = before.as_ref().is_some_and(|before| before.patient.deceased);
@@ -220,6 +220,7 @@ fn add_claimed(
         let Some(contact) = batch.contact(&phone)? else { continue };
         if touches_all(claim, was_dead, &contact) {
             add_contact(batch, scene, &phone)?;
+            add_talk(batch, scene, &phone, around)?;
             continue;
         }
         for held in &contact.held {
@@ -307,8 +308,17 @@ fn cause_of(event: &Event, scene: &Scene) -> Option<Cause> {
         Event::TaskMoved { .. } | Event::GateOpened { .. } | Event::HeldMoved { .. } => {
             desk::action(event, scene).map(|action| Cause::Operator { action })
         }
-        Event::CampaignMade(_) | Event::RecipientsAdded { .. } | Event::CampaignMoved { .. } => {
-            outreach::action(event).map(|action| Cause::Operator { action })
+        Event::CampaignMade(new) => {
+            let (id, by) = (&new.campaign.id, &new.campaign.by);
+            Some(Cause::Operator { action: format!("campaign {id} made by {by}") })
+        }
+        Event::RecipientsAdded { campaign, recipients } => {
+            let action = format!("campaign {campaign}, {} recipients", recipients.len());
+            Some(Cause::Operator { action })
+        }
+        Event::CampaignMoved { campaign, order, by } => {
+            let action = format!("campaign {campaign} {} by {by}", order.name());
+            Some(Cause::Operator { action })
         }
         Event::CampaignDue { .. } | Event::SessionDue { .. } => Some(Cause::Timer),
         Event::HttpAnswered { outbox, answer } => {

@@ -164,7 +164,7 @@ fn begun(rules: &Rules, recipient: &Recipient) -> Run {
         sid: String::new(),
         language: recipient.language.clone(),
     };
-    Run { trigger, frames: Vec::new(), wait: Wait::Start, answers: Vec::new(), acts: 0 }
+    Run::new(trigger)
 }
 
 /// When so many minutes of the hours for texts have passed.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::core::effect::{Task, TaskKind};
-use crate::core::flow::{Run, Trigger, TriggerKind, Wait};
+use crate::core::flow::{Run, Trigger, TriggerKind};
 use crate::core::hours::Hours;
 use crate::core::outreach;
 use crate::core::reason::Reason;
@@ -73,8 +73,7 @@ pub fn added(
     let mut decision = Decision::default();
     let mut count = 0;
     for recipient in recipients {
-        let program = scene.programs.get(&campaign.program);
-        let span = program.and_then(|program| program.expires_after());
+        let span = scene.program(id).and_then(|program| program.expires_after());
         let until = now + span.unwrap_or(rules.outreach.expires_after);
         let session = session(campaign, recipient, &rules.outreach.sender, until);
         let is_known = scene.sessions.contains_key(&session.id)
@@ -110,7 +109,7 @@ fn session(campaign: &Campaign, recipient: &Recipient, sender: &str, until: Time
     Session {
         phone: recipient.phone.clone(),
         state: SessionState::Waiting,
-        run: Run { trigger, frames: Vec::new(), wait: Wait::Start, answers: Vec::new(), acts: 0 },
+        run: Run::new(trigger),
         due: None,
         generation: 0,
         not_after: match campaign.kind {

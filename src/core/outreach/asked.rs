@@ -2,7 +2,7 @@
 
 use super::{end, surroundings};
 use crate::clock::Timestamp;
-use crate::core::campaign::{CampaignState, Session, SessionState};
+use crate::core::campaign::{Session, SessionState};
 use crate::core::contact::{Contact, Programme};
 use crate::core::flow::{self, Fit, Inbound};
 use crate::core::rules::Rules;
@@ -21,11 +21,8 @@ pub(in crate::core) struct Question<'a> {
 pub(in crate::core) fn asked<'a>(contact: &Contact, scene: &'a Scene) -> Option<Question<'a>> {
     let talk = contact.talk.as_ref()?;
     let session = scene.sessions.get(&talk.session).filter(|known| !known.state.is_over())?;
-    let is_stopped = scene
-        .campaigns
-        .get(&talk.session.campaign)
-        .is_none_or(|campaign| campaign.state == CampaignState::Stopped);
-    let is_allowed = contact.consent.allows(Programme::Outreach) && !is_stopped;
+    let is_allowed =
+        contact.consent.allows(Programme::Outreach) && !scene.is_stopped(&talk.session.campaign);
     // A question that is still to leave is not what an answer is for.
     let state = session.run.frames.last().map(|frame| frame.state.as_str());
     let out = talk.asked.as_ref().filter(|out| is_allowed && Some(out.state.as_str()) == state)?;
@@ -40,9 +37,7 @@ pub(in crate::core) fn fit(
     rules: &Rules,
     now: Timestamp,
 ) -> Fit {
-    let campaign = scene.campaigns.get(&asked.session.id.campaign);
-    let program = campaign.and_then(|campaign| scene.programs.get(&campaign.program));
-    program.map_or(Fit::NotAsked, |program| {
+    scene.program(&asked.session.id.campaign).map_or(Fit::NotAsked, |program| {
         flow::fits(program, &asked.session.run, text, surroundings(rules, now))
     })
 }
@@ -60,4 +55,14 @@ pub(in crate::core) fn end_for_consent(
     let Some(talk) = &contact.talk else { return };
     let id = talk.session.clone();
     end(&id, SessionState::OptedOut, decision, scene, now);
+}
+
+/// Does so for every phone that a decision writes.
+pub(in crate::core) fn end_all_for_consent(decision: &mut Decision, scene: &Scene, now: Timestamp) {
+    let is_over =
+        |contact: &&Contact| contact.talk.is_some() && !contact.consent.allows(Programme::Outreach);
+    let over: Vec<Contact> = decision.contacts.iter().filter(is_over).cloned().collect();
+    for contact in over {
+        end_for_consent(&contact, decision, scene, now);
+    }
 }

@@ -10,7 +10,7 @@ mod talk;
 
 use chrono::TimeDelta;
 
-pub(super) use asked::{Question, asked, end_for_consent, fit};
+pub(super) use asked::{Question, asked, end_all_for_consent, end_for_consent, fit};
 pub(super) use sent::{forget_asked, is_current, is_ours, note_asked, permission, reported};
 pub use talk::{Asked, Either, Talk};
 
@@ -159,9 +159,7 @@ pub(super) fn take(
         return decision.explain(None, EVENT, Reason::Void);
     };
     let mut session = session.clone();
-    let program = scene.campaigns.get(&id.campaign);
-    let program = program.and_then(|campaign| scene.programs.get(&campaign.program));
-    let Some(program) = program else {
+    let Some(program) = scene.program(&id.campaign) else {
         // Another version may be able to read it.
         session.due = Some((now + UNREADABLE_PAUSE).min(session.not_after));
         session.generation += 1;
@@ -347,11 +345,7 @@ pub fn due(
     let known = scene.sessions.get(id).filter(|known| known.generation == generation);
     let Some(known) = known else { return Decision::nothing(None, EVENT, Reason::Void) };
     let mut decision = Decision::default();
-    let is_stopped = scene
-        .campaigns
-        .get(&id.campaign)
-        .is_none_or(|campaign| campaign.state == CampaignState::Stopped);
-    if is_stopped {
+    if scene.is_stopped(&id.campaign) {
         end(id, SessionState::Stopped, &mut decision, scene, now);
     } else if known.state == SessionState::Waiting {
         begin(id, &mut decision, scene, rules, now);
